@@ -1,0 +1,24 @@
+//! The nouns of Mainstay: what a service is, what it is doing, and why. They do no I/O and know no file format.
+
+mod exit;
+mod failure;
+mod id;
+mod moment;
+mod phase;
+mod reason;
+mod signal;
+mod spec;
+mod status;
+
+pub use exit::Exit;
+pub use failure::{SpawnFailure, SpawnFailureKind};
+pub use id::{NameError, RunId, ServiceId, ServiceName};
+pub use moment::Moment;
+pub use phase::{Health, PhaseName};
+pub use reason::{Reason, span_text};
+pub use signal::Signal;
+pub use spec::{
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
+    RestartWhen, Spec, StopPolicy,
+};
+pub use status::Status;

@@ -1,0 +1,363 @@
+//! Why a service is in the state it is in. Every state has one; every door shows the same.
+
+use std::time::Duration;
+
+use crate::{Attempts, Condition, Exit, Kind, Moment, RestartWhen, ServiceId, Signal, SpawnFailure};
+
+/// Why a service is in the state it is in: a stable [code](Reason::code) and a [sentence](Reason::sentence).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nobody asked for it yet.
+    NeverStarted,
+    /// Somebody asked for it to be stopped.
+    StopRequested,
+    /// Somebody asked for it to be killed.
+    KillRequested,
+    /// A dependency has not reached what it must.
+    Dependency {
+        /// Which one.
+        on: ServiceId,
+        /// What it must reach.
+        until: Condition,
+        /// Why it has not; filled in when the status is asked for.
+        because: Option<Box<Reason>>,
+    },
+    /// A dependency with `restart = true` went away.
+    DependencyLost {
+        /// Which one.
+        on: ServiceId,
+    },
+    /// Its process is being made.
+    Spawning {
+        /// Restarts in a row before this start.
+        attempt: u32,
+    },
+    /// Its process could not be made.
+    NotSpawned(SpawnFailure),
+    /// It runs, and its check has not succeeded yet.
+    NotReady {
+        /// What is asked (`tcp 127.0.0.1:5432`).
+        check: String,
+        /// What the latest asking said.
+        answer: Option<String>,
+        /// Since when it is asked.
+        since: Moment,
+    },
+    /// Its check did not succeed in time.
+    ReadyTimeout {
+        /// What was asked.
+        check: String,
+        /// What the last asking said.
+        answer: Option<String>,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// It runs; it has no check.
+    Running,
+    /// It runs, and its check succeeded.
+    Ready {
+        /// What was asked.
+        check: String,
+    },
+    /// It will be stopped as soon as these, which need it, have ended.
+    Needed {
+        /// Who needs it; the first few.
+        by: Vec<ServiceId>,
+    },
+    /// It was asked to end.
+    Stopping {
+        /// The cause of that.
+        cause: Box<Reason>,
+        /// What it was sent.
+        signal: Signal,
+        /// When what is left of it is killed.
+        kill_at: Moment,
+    },
+    /// What was left of it was sent KILL, and has not ended yet.
+    Killing {
+        /// The cause of the stop.
+        cause: Box<Reason>,
+    },
+    /// It ended by itself.
+    Exited(Exit),
+    /// It ended, well or as its policy allows, and its policy does not start it again.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// The policy.
+        policy: RestartWhen,
+    },
+    /// A oneshot that ended well.
+    Completed {
+        /// How.
+        exit: Exit,
+    },
+    /// The pause before the next start.
+    Backoff {
+        /// What ended the latest run.
+        cause: Box<Reason>,
+        /// The next start.
+        until: Moment,
+        /// Which restart in a row it will be, from 1.
+        attempt: u32,
+        /// How many there may be.
+        attempts: Attempts,
+    },
+    /// It failed and is not started again: its policy never does, or the attempts ran out.
+    GaveUp {
+        /// What ended the last run.
+        cause: Box<Reason>,
+        /// How many restarts in a row there were.
+        attempts: u32,
+    },
+    /// Its exit status is unknown, and running it again could do its work twice.
+    UnknownOutcome {
+        /// What it is.
+        kind: Kind,
+    },
+    /// Somebody asked for a restart.
+    RestartRequested,
+    /// Its description changed.
+    Changed,
+    /// It is no longer in the project.
+    Removed,
+    /// Recalled after a restart of the daemon, in the words of then.
+    Recalled {
+        /// The code of then.
+        code: String,
+        /// The sentence of then.
+        text: String,
+    },
+}
+
+impl Reason {
+    /// The stable code: lower case words joined by `-`.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NeverStarted => "never-started",
+            Self::StopRequested => "stop-requested",
+            Self::KillRequested => "kill-requested",
+            Self::Dependency { .. } => "waiting-for-dependency",
+            Self::DependencyLost { .. } => "dependency-lost",
+            Self::Spawning { .. } => "spawning",
+            Self::NotSpawned(failure) => failure.kind.code(),
+            Self::NotReady { .. } => "not-ready",
+            Self::ReadyTimeout { .. } => "ready-timeout",
+            Self::Running => "running",
+            Self::Ready { .. } => "ready",
+            Self::Needed { .. } => "needed-by-others",
+            Self::Stopping { .. } => "stopping",
+            Self::Killing { .. } => "killing",
+            Self::Exited(Exit::Code(_)) => "exited",
+            Self::Exited(Exit::Signal(_)) => "signalled",
+            Self::Exited(Exit::Unknown) => "exit-unknown",
+            Self::Ended { .. } => "ended",
+            Self::Completed { .. } => "completed",
+            Self::Backoff { .. } => "backoff",
+            Self::GaveUp { .. } => "gave-up",
+            Self::UnknownOutcome { .. } => "outcome-unknown",
+            Self::RestartRequested => "restart-requested",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+            Self::Recalled { code, .. } => code,
+        }
+    }
+
+    /// One sentence without a full stop, as true at `now`.
+    pub fn sentence(&self, now: Moment) -> String {
+        match self {
+            Self::NeverStarted => "nobody has started it".to_owned(),
+            Self::StopRequested => "stopped on request".to_owned(),
+            Self::KillRequested => "killed on request".to_owned(),
+            Self::Dependency { on, until, because } => dependency(on, *until, because.as_deref(), now),
+            Self::DependencyLost { on } => format!("{on}, which it depends on, went away"),
+            Self::Spawning { attempt: 0 } => "its process is being made".to_owned(),
+            Self::Spawning { attempt } => format!("its process is being made (restart {attempt})"),
+            Self::NotSpawned(failure) => format!("cannot start: {}", failure.text),
+            Self::NotReady { check, answer, since } => {
+                format!("waiting for {}", asked(check, answer.as_deref(), now.since(*since)))
+            }
+            Self::ReadyTimeout { check, answer, after } => {
+                format!("not ready in time: {}", asked(check, answer.as_deref(), *after))
+            }
+            Self::Running => "its process runs".to_owned(),
+            Self::Ready { check } => format!("ready: {check}"),
+            Self::Needed { by } => format!("will stop after {}", list(by)),
+            Self::Stopping { cause, signal, kill_at } => format!(
+                "{}; sent {signal}, kill follows in {}",
+                cause.sentence(now),
+                span_text(kill_at.since(now))
+            ),
+            Self::Killing { cause } => format!("{}; sent KILL", cause.sentence(now)),
+            Self::Exited(exit) => exited(*exit),
+            Self::Ended { exit, policy } => {
+                format!("ended with {exit}, and its restart policy is {}", policy.as_str())
+            }
+            Self::Completed { exit } => format!("completed with {exit}"),
+            Self::Backoff { cause, until, attempt, attempts } => {
+                backoff(cause, until.since(now), *attempt, *attempts, now)
+            }
+            Self::GaveUp { cause, attempts: 0 } => format!("{}; it is not restarted", cause.sentence(now)),
+            Self::GaveUp { cause, attempts: 1 } => format!("gave up after 1 restart: {}", cause.sentence(now)),
+            Self::GaveUp { cause, attempts } => {
+                format!("gave up after {attempts} restarts: {}", cause.sentence(now))
+            }
+            Self::UnknownOutcome { kind } => {
+                format!("nobody saw how this {kind} ended, and running it again could do its work twice")
+            }
+            Self::RestartRequested => "restarted on request".to_owned(),
+            Self::Changed => "its description changed".to_owned(),
+            Self::Removed => "it is no longer in the project".to_owned(),
+            Self::Recalled { text, .. } => text.clone(),
+        }
+    }
+}
+
+fn dependency(on: &ServiceId, until: Condition, because: Option<&Reason>, now: Moment) -> String {
+    let head = format!("waiting for {on} to {}", until.infinitive());
+    match because {
+        None => head,
+        Some(Reason::NotReady { check, answer, since }) => {
+            format!("{head}: {}", asked(check, answer.as_deref(), now.since(*since)))
+        }
+        Some(because @ Reason::Dependency { .. }) => format!("{head}, which is {}", because.sentence(now)),
+        Some(because) => format!("{head}: {}", because.sentence(now)),
+    }
+}
+
+fn asked(check: &str, answer: Option<&str>, span: Duration) -> String {
+    match answer {
+        None => format!("{check} for {}", span_text(span)),
+        Some(answer) => format!("{check} {answer} for {}", span_text(span)),
+    }
+}
+
+fn exited(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exited with {code}"),
+        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::Unknown => "it is gone, and nobody saw how it ended".to_owned(),
+    }
+}
+
+fn backoff(cause: &Reason, left: Duration, attempt: u32, attempts: Attempts, now: Moment) -> String {
+    let of = match attempts {
+        Attempts::UpTo(most) => format!(" of {most}"),
+        Attempts::Unlimited => String::new(),
+    };
+    format!("{}; restart {attempt}{of} in {}", cause.sentence(now), span_text(left))
+}
+
+/// At most three by name.
+fn list(ids: &[ServiceId]) -> String {
+    let shown: Vec<String> = ids.iter().take(3).map(ToString::to_string).collect();
+    match ids.len().saturating_sub(3) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// A span as people read it: `120 ms`, `3 s`, `2 min 5 s`, `1 h 3 min`, `4 d 2 h`.
+pub fn span_text(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let pair = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{big} {big_unit}"),
+        small => format!("{big} {big_unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0 => format!("{} ms", span.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => pair(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => pair(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SpawnFailureKind;
+
+    fn id(text: &str) -> ServiceId {
+        text.parse().unwrap()
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(seconds)
+    }
+
+    /// A row per sentence: what a person reads.
+    #[test]
+    fn sentences_read_aloud() {
+        let refused = Reason::NotReady {
+            check: "tcp 127.0.0.1:5432".to_owned(),
+            answer: Some("refused".to_owned()),
+            since: at(7),
+        };
+        let waiting = Reason::Dependency {
+            on: id("db"),
+            until: Condition::Ready,
+            because: Some(Box::new(refused.clone())),
+        };
+        let crash = Box::new(Reason::Exited(Exit::Code(1)));
+        let rows = [
+            (refused, "waiting for tcp 127.0.0.1:5432 refused for 3 s"),
+            (waiting.clone(), "waiting for db to be ready: tcp 127.0.0.1:5432 refused for 3 s"),
+            (
+                Reason::Dependency {
+                    on: id("migrate"),
+                    until: Condition::Completed,
+                    because: Some(Box::new(waiting)),
+                },
+                "waiting for migrate to complete, which is waiting for db to be ready: tcp 127.0.0.1:5432 refused for 3 s",
+            ),
+            (
+                Reason::Backoff {
+                    cause: crash.clone(),
+                    until: at(22),
+                    attempt: 3,
+                    attempts: Attempts::UpTo(10),
+                },
+                "exited with 1; restart 3 of 10 in 12 s",
+            ),
+            (Reason::GaveUp { cause: crash, attempts: 10 }, "gave up after 10 restarts: exited with 1"),
+            (
+                Reason::NotSpawned(SpawnFailure {
+                    kind: SpawnFailureKind::NoProgram,
+                    text: "`./api` does not exist".to_owned(),
+                }),
+                "cannot start: `./api` does not exist",
+            ),
+            (
+                Reason::Stopping {
+                    cause: Box::new(Reason::StopRequested),
+                    signal: Signal::TERM,
+                    kill_at: at(18),
+                },
+                "stopped on request; sent TERM, kill follows in 8 s",
+            ),
+            (
+                Reason::Needed { by: vec![id("a"), id("b"), id("c"), id("d@2")] },
+                "will stop after a, b, c and 1 more",
+            ),
+        ];
+        for (reason, sentence) in rows {
+            assert_eq!(reason.sentence(at(10)), sentence);
+        }
+    }
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        let rows = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1 s"),
+            (61_000, "1 min 1 s"),
+            (3_600_000, "1 h"),
+            (90_000_000, "1 d 1 h"),
+        ];
+        for (milliseconds, text) in rows {
+            assert_eq!(span_text(Duration::from_millis(milliseconds)), text);
+        }
+    }
+}

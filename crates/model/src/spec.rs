@@ -1,0 +1,275 @@
+//! What a service is: everything needed to run it, valid by construction. `config` makes it; nobody changes it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroU32,
+    path::PathBuf,
+    time::Duration,
+};
+
+use crate::{ServiceId, ServiceName, Signal};
+
+/// One instance of a service, as described. `{instance}` is already replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// Which one.
+    pub id: ServiceId,
+    /// What an end of it means.
+    pub kind: Kind,
+    /// What to run.
+    pub command: Command,
+    /// Where to run it; absolute.
+    pub working_dir: PathBuf,
+    /// As whom; `None` is as Mainstay itself.
+    pub user: Option<String>,
+    /// Variables declared for it, from `env_file` and `env`.
+    pub env: BTreeMap<String, String>,
+    /// Variables taken over from the caller's environment, with the values they had there. Not part of what the
+    /// service *is*: another terminal's PATH is no change of the service.
+    pub inherited: BTreeMap<String, String>,
+    /// What must be so before it starts.
+    pub depends_on: Vec<Dependency>,
+    /// What happens after it ended.
+    pub restart: RestartPolicy,
+    /// When it counts as ready; `None` is as soon as it runs (a oneshot: when it completed).
+    pub ready: Option<ReadyPolicy>,
+    /// How it is asked to end.
+    pub stop: StopPolicy,
+    /// How much of its output is kept.
+    pub log: LogLimits,
+    /// Whether a run whose exit status is unknown is run again by itself.
+    pub rerun_unknown: bool,
+}
+
+impl Spec {
+    /// Whether a process made from `other` would differ from one made from this: then it takes a restart to go from
+    /// one to the other. The rest (policies, log limits, dependencies) changes without one.
+    pub fn needs_restart_for(&self, other: &Self) -> bool {
+        self.kind != other.kind
+            || self.command != other.command
+            || self.working_dir != other.working_dir
+            || self.user != other.user
+            || self.env != other.env
+    }
+}
+
+/// What an end of a service means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Meant to run always.
+    Permanent,
+    /// Meant to run once and to end.
+    Oneshot,
+}
+
+impl Kind {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Oneshot => "oneshot",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A program and its arguments; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl Command {
+    /// A command of these words; `None` when there is none, when the first is empty, or when one holds a NUL byte
+    /// (no program can be handed that).
+    pub fn new(words: impl IntoIterator<Item = String>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let program = words.next().filter(|word| !word.is_empty())?;
+        let arguments: Vec<String> = words.collect();
+        let clean = |word: &String| !word.contains('\0');
+        (clean(&program) && arguments.iter().all(clean)).then_some(Self { program, arguments })
+    }
+
+    /// The program: a path when it has a slash (relative ones count from the working directory), else looked for in
+    /// the service's PATH.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// Program and arguments.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.program.as_str()).chain(self.arguments.iter().map(String::as_str))
+    }
+}
+
+/// One thing that must be so before a service starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The service depended on; all its instances are meant.
+    pub on: ServiceName,
+    /// What it must have reached.
+    pub until: Condition,
+    /// Whether the dependent is restarted when that one went away and came back.
+    pub restart: bool,
+}
+
+/// What a dependency must have reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Condition {
+    /// Its process was made.
+    Started,
+    /// It is ready; a oneshot without a check of its own: it completed.
+    Ready,
+    /// It ended well (oneshots only).
+    Completed,
+}
+
+impl Condition {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Ready => "ready",
+            Self::Completed => "completed",
+        }
+    }
+
+    /// As in "waiting for db to be ready".
+    pub const fn infinitive(self) -> &'static str {
+        match self {
+            Self::Started => "start",
+            Self::Ready => "be ready",
+            Self::Completed => "complete",
+        }
+    }
+}
+
+/// What happens after a service ended without being asked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Which ends are followed by a restart.
+    pub when: RestartWhen,
+    /// The wait before the first restart in a row.
+    pub delay: Duration,
+    /// What the wait is multiplied by for each further one, in thousandths (2000 doubles it); at least 1000.
+    pub factor_milli: u32,
+    /// The longest wait.
+    pub max_delay: Duration,
+    /// How many restarts in a row until it gives up.
+    pub attempts: Attempts,
+    /// A run this long ends the row.
+    pub reset_after: Duration,
+    /// Exit codes that count as success.
+    pub success_exit_codes: BTreeSet<i32>,
+}
+
+impl RestartPolicy {
+    /// The defaults of the contract with `when`.
+    pub fn with(when: RestartWhen) -> Self {
+        Self {
+            when,
+            delay: Duration::from_secs(1),
+            factor_milli: 2000,
+            max_delay: Duration::from_secs(60),
+            attempts: Attempts::UpTo(10),
+            reset_after: Duration::from_secs(600),
+            success_exit_codes: BTreeSet::from([0]),
+        }
+    }
+}
+
+/// Which ends are followed by a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RestartWhen {
+    /// None.
+    Never,
+    /// Exit codes that are no success, signals, failed starts.
+    OnFailure,
+    /// All.
+    Always,
+}
+
+impl RestartWhen {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::OnFailure => "on-failure",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// How many restarts in a row until a service gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    /// This many; 0 is none.
+    UpTo(u32),
+    /// It never gives up.
+    Unlimited,
+}
+
+/// When a service counts as ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyPolicy {
+    /// What is asked.
+    pub check: ReadyCheck,
+    /// Not ready within this time from its start is a failure of that start.
+    pub timeout: Duration,
+    /// The longest pause between two askings; the first ones follow faster.
+    pub interval: Duration,
+    /// How long one asking may take.
+    pub probe_timeout: Duration,
+}
+
+/// What is asked to learn whether a service is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadyCheck {
+    /// A connection to this `host:port` succeeds.
+    Tcp(String),
+    /// This command, run in the service's directory and environment, exits with 0.
+    Exec(Command),
+    /// This much time has passed since its start.
+    After(Duration),
+}
+
+impl fmt::Display for ReadyCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp {address}"),
+            Self::Exec(command) => write!(f, "exec {}", command.program()),
+            Self::After(span) => write!(f, "{} after its start", crate::span_text(*span)),
+        }
+    }
+}
+
+/// How a service is asked to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopPolicy {
+    /// Sent to its process group.
+    pub signal: Signal,
+    /// What is left after this time is killed.
+    pub timeout: Duration,
+}
+
+/// How much of a service's output is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLimits {
+    /// `current` is rotated before it exceeds this.
+    pub max_size: Bytes,
+    /// Rotated files kept.
+    pub keep: NonZeroU32,
+    /// All files of the service together.
+    pub total: Bytes,
+}
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
