@@ -1,0 +1,271 @@
+//! Between keeper and daemon: [frames](crate::frame()) of JSON over a socket pair. The keeper's side knows no policy.
+//!
+//! The daemon speaks first (`Hello`), and gets a `Snapshot`: every slot, with what is not acknowledged yet. A slot is one
+//! instance of a service; it has at most one live run and at most one unacknowledged end.
+
+use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind};
+use serde::{Deserialize, Serialize};
+
+/// The version of this protocol.
+pub const KEEPER_PROTOCOL: u32 = 1;
+
+/// The descriptor on which a keeper finds its anchor.
+pub const ANCHOR_FD: i32 = 3;
+
+/// The descriptor on which a daemon finds its keeper.
+pub const KEEPER_FD: i32 = 3;
+
+/// The descriptor on which a daemon finds the listening local socket.
+pub const LISTEN_FD: i32 = 4;
+
+/// The slot of the daemon itself: its standard error is a log like any other. No service can have this name.
+pub const DAEMON_SLOT: &str = "@daemon";
+
+/// What the daemon asks of the keeper.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "kebab-case")]
+pub enum ToKeeper {
+    /// The first message of each daemon.
+    Hello {
+        /// [`KEEPER_PROTOCOL`] of the daemon.
+        protocol: u32,
+    },
+    /// Make a process. Answered by `Started` or `NotStarted`, later by `Exited`.
+    Spawn {
+        /// The slot (`api@1`).
+        slot: String,
+        /// The run's number; larger than any before in this slot.
+        run: u64,
+        /// What to make.
+        program: Box<Program>,
+        /// Where its output goes.
+        log: LogFile,
+        /// What the daemon wants to be told about this slot after its own death; opaque to the keeper.
+        memo: String,
+    },
+    /// Send a signal to a live run; nothing when the run is over. One that is still being made gets it afterwards.
+    Signal {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// `signal(7)`.
+        signal: i32,
+        /// To whom.
+        scope: Scope,
+    },
+    /// The end (or failed start) of this run was taken in; it need not be told again.
+    Acknowledge {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// Replaces the slot's memo.
+        memo: String,
+    },
+    /// The slot is no longer needed; ignored while it has a live run.
+    Forget {
+        /// The slot.
+        slot: String,
+    },
+    /// New log limits for a slot.
+    Relog {
+        /// The slot.
+        slot: String,
+        /// The limits.
+        log: LogFile,
+    },
+    /// The local socket answers.
+    Up,
+    /// The daemon cannot go on (a damaged state, say) and asks not to be started again until the text was read.
+    Trouble {
+        /// One sentence.
+        text: String,
+    },
+    /// Everything is stopped: the daemon is about to exit; end as well.
+    Finish,
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The run's process group.
+    Group,
+    /// Everything that the run left behind: group, session, and what fell to the anchor.
+    Everything,
+}
+
+/// A process to make. Everything is resolved: the keeper looks up nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Program and arguments; never empty. One without a slash is looked for in the PATH of `env`.
+    pub words: Vec<String>,
+    /// The working directory; absolute.
+    pub dir: String,
+    /// The whole environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// The user and groups to take on.
+    pub identity: Option<Identity>,
+}
+
+/// Numbers of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+    /// The supplementary groups.
+    pub groups: Vec<u32>,
+}
+
+/// Where the output of a slot goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFile {
+    /// The folder (`…/logs/api`); `current` and the rotated files are in it.
+    pub dir: String,
+    /// `current` is rotated before it exceeds this many bytes.
+    pub max_size: u64,
+    /// Rotated files kept.
+    pub keep: u32,
+    /// Bytes of all files of the slot together.
+    pub total: u64,
+}
+
+/// What the keeper tells the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "kebab-case")]
+pub enum FromKeeper {
+    /// The answer to `Hello`.
+    Snapshot {
+        /// [`KEEPER_PROTOCOL`] of the keeper.
+        protocol: u32,
+        /// Every slot.
+        slots: Vec<SlotState>,
+        /// Whether an anchor is there.
+        anchor: bool,
+        /// How many times a daemon was started before this one.
+        daemon_starts: u64,
+    },
+    /// The program was executed.
+    Started {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// Its process.
+        pid: u32,
+    },
+    /// The program could not be executed. Kept until acknowledged.
+    NotStarted {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// Why.
+        failure: WireFailure,
+    },
+    /// The run ended, what it left behind is gone, and its output is written. Kept until acknowledged.
+    Exited {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// How.
+        exit: WireExit,
+    },
+    /// Somebody asked anchor or keeper to end (SIGTERM): stop everything in order, then send `Finish`.
+    Terminate,
+}
+
+/// A slot as the keeper knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotState {
+    /// The slot.
+    pub slot: String,
+    /// Its latest run.
+    pub run: u64,
+    /// What is so.
+    pub phase: SlotPhase,
+    /// What the daemon wanted to be told.
+    pub memo: String,
+}
+
+/// What is so of a slot's latest run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum SlotPhase {
+    /// Its process is being made; `Started` or `NotStarted` follows.
+    Spawning,
+    /// It runs.
+    Running {
+        /// Its process.
+        pid: u32,
+    },
+    /// It could not be made; not acknowledged yet.
+    NotStarted {
+        /// Why.
+        failure: WireFailure,
+    },
+    /// It ended; not acknowledged yet.
+    Exited {
+        /// How.
+        exit: WireExit,
+    },
+    /// It is over, and acknowledged.
+    Over,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WireExit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody saw.
+    Unknown,
+}
+
+impl From<Exit> for WireExit {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Code(code) => Self::Code(code),
+            Exit::Signal(signal) => Self::Signal(signal.number()),
+            Exit::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<WireExit> for Exit {
+    fn from(exit: WireExit) -> Self {
+        match exit {
+            WireExit::Code(code) => Self::Code(code),
+            WireExit::Signal(number) => Signal::from_number(number).map_or(Self::Unknown, Self::Signal),
+            WireExit::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Why a process could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireFailure {
+    /// The code of [`SpawnFailureKind`].
+    pub code: String,
+    /// One clause that names the thing.
+    pub text: String,
+}
+
+impl From<SpawnFailure> for WireFailure {
+    fn from(failure: SpawnFailure) -> Self {
+        Self { code: failure.kind.code().to_owned(), text: failure.text }
+    }
+}
+
+impl From<WireFailure> for SpawnFailure {
+    fn from(failure: WireFailure) -> Self {
+        Self { kind: SpawnFailureKind::from_code(&failure.code), text: failure.text }
+    }
+}

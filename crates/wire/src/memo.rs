@@ -1,0 +1,41 @@
+//! What the daemon wants to know of a service after its own death: handed to the keeper with each act, opaque to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::WireExit;
+
+/// What a new daemon must know of a service that the keeper cannot see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memo {
+    /// The phase's word.
+    pub phase: String,
+    /// The reason's code.
+    pub code: String,
+    /// The reason's sentence.
+    pub text: String,
+    /// Restarts in a row.
+    pub attempts: u32,
+    /// Restarts in all.
+    pub restarts: u64,
+    /// How the latest ended run ended.
+    pub exit: Option<WireExit>,
+    /// Whether the latest run was ready once.
+    pub was_ready: bool,
+    /// When the backoff ends: nanoseconds of the monotonic clock.
+    pub until_nanos: Option<u64>,
+    /// When the phase began: nanoseconds of the monotonic clock.
+    pub since_nanos: u64,
+}
+
+impl Memo {
+    /// The memo as text.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a memo; one that makes no sense is as good as none.
+    pub fn from_text(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+}

@@ -1,0 +1,299 @@
+//! A `Spec` on its way between processes and on disk.
+
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use mainstay_model::{
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
+    RestartWhen, ServiceId, Signal, Spec, StopPolicy,
+};
+use serde::{Deserialize, Serialize};
+
+/// A description that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the description of `{id}` has a wrong `{field}`")]
+pub struct SpecError {
+    /// Whose.
+    pub id: String,
+    /// Which field.
+    pub field: &'static str,
+}
+
+/// A [`Spec`] as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireSpec {
+    id: String,
+    kind: WireKind,
+    command: Vec<String>,
+    working_dir: String,
+    user: Option<String>,
+    env: BTreeMap<String, String>,
+    inherited: BTreeMap<String, String>,
+    depends_on: Vec<WireDependency>,
+    restart: WireRestart,
+    ready: Option<WireReady>,
+    stop_signal: i32,
+    stop_timeout_ms: u64,
+    log_max_size: u64,
+    log_keep: u32,
+    log_total: u64,
+    rerun_unknown: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireKind {
+    Permanent,
+    Oneshot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WireDependency {
+    on: String,
+    until: WireCondition,
+    restart: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireCondition {
+    Started,
+    Ready,
+    Completed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WireRestart {
+    when: WireWhen,
+    delay_ms: u64,
+    factor_milli: u32,
+    max_delay_ms: u64,
+    /// `None` is without end.
+    attempts: Option<u32>,
+    reset_after_ms: u64,
+    success_exit_codes: Vec<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireWhen {
+    Never,
+    OnFailure,
+    Always,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct WireReady {
+    check: WireCheck,
+    timeout_ms: u64,
+    interval_ms: u64,
+    probe_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireCheck {
+    Tcp(String),
+    Exec(Vec<String>),
+    AfterMs(u64),
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<&Spec> for WireSpec {
+    fn from(spec: &Spec) -> Self {
+        Self {
+            id: spec.id.to_string(),
+            kind: match spec.kind {
+                Kind::Permanent => WireKind::Permanent,
+                Kind::Oneshot => WireKind::Oneshot,
+            },
+            command: words(&spec.command),
+            working_dir: spec.working_dir.to_string_lossy().into_owned(),
+            user: spec.user.clone(),
+            env: spec.env.clone(),
+            inherited: spec.inherited.clone(),
+            depends_on: spec.depends_on.iter().map(WireDependency::from).collect(),
+            restart: WireRestart::from(&spec.restart),
+            ready: spec.ready.as_ref().map(WireReady::from),
+            stop_signal: spec.stop.signal.number(),
+            stop_timeout_ms: millis(spec.stop.timeout),
+            log_max_size: spec.log.max_size.0,
+            log_keep: spec.log.keep.get(),
+            log_total: spec.log.total.0,
+            rerun_unknown: spec.rerun_unknown,
+        }
+    }
+}
+
+fn words(command: &Command) -> Vec<String> {
+    command.words().map(str::to_owned).collect()
+}
+
+impl From<&Dependency> for WireDependency {
+    fn from(dependency: &Dependency) -> Self {
+        let until = match dependency.until {
+            Condition::Started => WireCondition::Started,
+            Condition::Ready => WireCondition::Ready,
+            Condition::Completed => WireCondition::Completed,
+        };
+        Self { on: dependency.on.to_string(), until, restart: dependency.restart }
+    }
+}
+
+impl From<&RestartPolicy> for WireRestart {
+    fn from(policy: &RestartPolicy) -> Self {
+        Self {
+            when: match policy.when {
+                RestartWhen::Never => WireWhen::Never,
+                RestartWhen::OnFailure => WireWhen::OnFailure,
+                RestartWhen::Always => WireWhen::Always,
+            },
+            delay_ms: millis(policy.delay),
+            factor_milli: policy.factor_milli,
+            max_delay_ms: millis(policy.max_delay),
+            attempts: match policy.attempts {
+                Attempts::UpTo(most) => Some(most),
+                Attempts::Unlimited => None,
+            },
+            reset_after_ms: millis(policy.reset_after),
+            success_exit_codes: policy.success_exit_codes.iter().copied().collect(),
+        }
+    }
+}
+
+impl From<&ReadyPolicy> for WireReady {
+    fn from(policy: &ReadyPolicy) -> Self {
+        Self {
+            check: match &policy.check {
+                ReadyCheck::Tcp(address) => WireCheck::Tcp(address.clone()),
+                ReadyCheck::Exec(command) => WireCheck::Exec(words(command)),
+                ReadyCheck::After(span) => WireCheck::AfterMs(millis(*span)),
+            },
+            timeout_ms: millis(policy.timeout),
+            interval_ms: millis(policy.interval),
+            probe_timeout_ms: millis(policy.probe_timeout),
+        }
+    }
+}
+
+impl TryFrom<WireSpec> for Spec {
+    type Error = SpecError;
+
+    fn try_from(wire: WireSpec) -> Result<Self, SpecError> {
+        let name = wire.id.clone();
+        let wrong = |field| SpecError { id: name.clone(), field };
+        let ready = wire.ready.map(|ready| ready.into_model().ok_or_else(|| wrong("ready"))).transpose()?;
+        let depends_on = wire.depends_on.into_iter().map(|dependency| dependency.into_model());
+        Ok(Self {
+            id: wire.id.parse::<ServiceId>().map_err(|_| wrong("id"))?,
+            kind: match wire.kind {
+                WireKind::Permanent => Kind::Permanent,
+                WireKind::Oneshot => Kind::Oneshot,
+            },
+            command: Command::new(wire.command).ok_or_else(|| wrong("command"))?,
+            working_dir: PathBuf::from(wire.working_dir),
+            user: wire.user,
+            env: wire.env,
+            inherited: wire.inherited,
+            depends_on: depends_on.collect::<Option<_>>().ok_or_else(|| wrong("depends_on"))?,
+            restart: wire.restart.into_model(),
+            ready,
+            stop: StopPolicy {
+                signal: Signal::from_number(wire.stop_signal).ok_or_else(|| wrong("stop"))?,
+                timeout: Duration::from_millis(wire.stop_timeout_ms),
+            },
+            log: LogLimits {
+                max_size: Bytes(wire.log_max_size),
+                keep: NonZeroU32::new(wire.log_keep).ok_or_else(|| wrong("log"))?,
+                total: Bytes(wire.log_total),
+            },
+            rerun_unknown: wire.rerun_unknown,
+        })
+    }
+}
+
+impl WireDependency {
+    fn into_model(self) -> Option<Dependency> {
+        let until = match self.until {
+            WireCondition::Started => Condition::Started,
+            WireCondition::Ready => Condition::Ready,
+            WireCondition::Completed => Condition::Completed,
+        };
+        Some(Dependency { on: self.on.parse().ok()?, until, restart: self.restart })
+    }
+}
+
+impl WireRestart {
+    fn into_model(self) -> RestartPolicy {
+        RestartPolicy {
+            when: match self.when {
+                WireWhen::Never => RestartWhen::Never,
+                WireWhen::OnFailure => RestartWhen::OnFailure,
+                WireWhen::Always => RestartWhen::Always,
+            },
+            delay: Duration::from_millis(self.delay_ms),
+            factor_milli: self.factor_milli.max(1000),
+            max_delay: Duration::from_millis(self.max_delay_ms),
+            attempts: self.attempts.map_or(Attempts::Unlimited, Attempts::UpTo),
+            reset_after: Duration::from_millis(self.reset_after_ms),
+            success_exit_codes: self.success_exit_codes.into_iter().collect(),
+        }
+    }
+}
+
+impl WireReady {
+    fn into_model(self) -> Option<ReadyPolicy> {
+        let check = match self.check {
+            WireCheck::Tcp(address) => ReadyCheck::Tcp(address),
+            WireCheck::Exec(words) => ReadyCheck::Exec(Command::new(words)?),
+            WireCheck::AfterMs(span) => ReadyCheck::After(Duration::from_millis(span)),
+        };
+        Some(ReadyPolicy {
+            check,
+            timeout: Duration::from_millis(self.timeout_ms),
+            interval: Duration::from_millis(self.interval_ms),
+            probe_timeout: Duration::from_millis(self.probe_timeout_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_survives_the_way_to_json_and_back() {
+        let spec = Spec {
+            id: "api@2".parse().unwrap(),
+            kind: Kind::Permanent,
+            command: Command::new(["./api".to_owned(), "--port".to_owned(), "80".to_owned()]).unwrap(),
+            working_dir: PathBuf::from("/srv/shop"),
+            user: Some("shop".to_owned()),
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+            inherited: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+            depends_on: vec![Dependency {
+                on: "db".parse().unwrap(),
+                until: Condition::Completed,
+                restart: true,
+            }],
+            restart: RestartPolicy {
+                attempts: Attempts::Unlimited,
+                ..RestartPolicy::with(RestartWhen::Always)
+            },
+            ready: Some(ReadyPolicy {
+                check: ReadyCheck::Tcp("127.0.0.1:80".to_owned()),
+                timeout: Duration::from_secs(30),
+                interval: Duration::from_millis(500),
+                probe_timeout: Duration::from_secs(2),
+            }),
+            stop: StopPolicy { signal: Signal::INT, timeout: Duration::from_secs(20) },
+            log: LogLimits { max_size: Bytes(10), keep: NonZeroU32::new(3).unwrap(), total: Bytes(100) },
+            rerun_unknown: true,
+        };
+        let text = serde_json::to_string(&WireSpec::from(&spec)).unwrap();
+        let back: WireSpec = serde_json::from_str(&text).unwrap();
+        assert_eq!(Spec::try_from(back).unwrap(), spec);
+    }
+}

@@ -1,0 +1,27 @@
+//! The daemon's state on disk: what runs and what is wanted, after a power cut as well.
+
+use serde::{Deserialize, Serialize};
+
+use crate::WireSpec;
+
+/// The version of what is written here.
+pub const STATE_VERSION: u32 = 1;
+
+/// `applied.json`: the description that runs, and what is wanted of it. Fsynced before a request is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// [`STATE_VERSION`] of the writer.
+    pub version: u32,
+    /// The project's name.
+    pub project: String,
+    /// The folder that its paths count from.
+    pub dir: String,
+    /// The files that it was read from, for people.
+    pub files: Vec<String>,
+    /// A hash of those files' texts.
+    pub fingerprint: String,
+    /// Every instance of every service.
+    pub specs: Vec<WireSpec>,
+    /// Ids of those wanted up.
+    pub wanted: Vec<String>,
+}
