@@ -1,1 +1,22 @@
-//! decide.
+//! The brain: events and the time go in, actions and reasons come out. It touches nothing: no clock, no file, no randomness.
+//!
+//! [`Service`] is the state machine of one instance. [`Project`] is the layer above: it knows who needs whom, opens and
+//! closes the gates of each service, and never reaches into one.
+
+mod backoff;
+mod graph;
+mod memory;
+mod phase;
+mod project;
+mod select;
+mod service;
+mod settle;
+
+pub use backoff::backoff;
+pub use graph::{Graph, GraphError};
+pub use memory::{Live, Memory};
+pub use phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
+pub use project::{Change, Outcome, Project};
+pub use select::{glob_matches, select};
+pub use service::{Decision, Service};
+pub use settle::Standing;

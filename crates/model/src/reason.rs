@@ -198,7 +198,9 @@ impl Reason {
                 backoff(cause, until.since(now), *attempt, *attempts, now)
             }
             Self::GaveUp { cause, attempts: 0 } => format!("{}; it is not restarted", cause.sentence(now)),
-            Self::GaveUp { cause, attempts: 1 } => format!("gave up after 1 restart: {}", cause.sentence(now)),
+            Self::GaveUp { cause, attempts: 1 } => {
+                format!("gave up after 1 restart: {}", cause.sentence(now))
+            }
             Self::GaveUp { cause, attempts } => {
                 format!("gave up after {attempts} restarts: {}", cause.sentence(now))
             }

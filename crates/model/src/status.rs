@@ -19,7 +19,7 @@ pub struct Status {
     pub pid: Option<u32>,
     /// The latest run; 0 before the first.
     pub run: RunId,
-    /// Restarts after ends that nobody asked for, since it was last started by request.
+    /// Restarts that nobody asked for, since the service became known.
     pub restarts: u64,
     /// How the latest ended run ended.
     pub exit: Option<Exit>,

@@ -1,0 +1,491 @@
+//! The layer above the single service: who needs whom. It feeds each service the events of its gates, and reaches into none.
+//!
+//! A service's start gate is open when every instance of everything it depends on has reached its condition; its stop gate
+//! when nothing that depends on it is alive. Both are evaluated again only for the neighbours of what changed, so that the
+//! cost of an event does not grow with the number of services.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use mainstay_model::{Condition, Moment, PhaseName, Reason, ServiceId, Spec};
+
+use crate::{
+    graph::{Graph, GraphError},
+    memory::{Live, Memory},
+    phase::{Action, Event, Goal, StartGate, StopGate},
+    service::{Decision, Service},
+};
+
+/// What follows from one input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What to do, in this order.
+    pub actions: Vec<(ServiceId, Action)>,
+    /// Which services changed their phase or readiness, in this order.
+    pub changes: Vec<Change>,
+    /// Services that are no longer in the project, and have ended.
+    pub removed: Vec<ServiceId>,
+}
+
+/// A service changed its phase or its readiness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub id: ServiceId,
+    /// From this phase.
+    pub from: PhaseName,
+    /// To this.
+    pub to: PhaseName,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// All services of a project.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    pub(crate) nodes: BTreeMap<usize, Node>,
+    pub(crate) index: BTreeMap<ServiceId, usize>,
+    order: Vec<ServiceId>,
+    wakes: BTreeSet<(Moment, usize)>,
+    next_key: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) id: ServiceId,
+    pub(crate) service: Service,
+    pub(crate) needs: Vec<Edge>,
+    pub(crate) needed_by: Vec<usize>,
+    live_dependents: usize,
+    doomed: bool,
+    wake: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    pub(crate) to: usize,
+    pub(crate) until: Condition,
+    restart: bool,
+}
+
+/// What the neighbours of a service can see of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Facts {
+    phase: PhaseName,
+    live: bool,
+    started: bool,
+    ready: bool,
+    completed: bool,
+}
+
+impl Facts {
+    fn of(service: &Service) -> Self {
+        Self {
+            phase: service.phase().name(),
+            live: service.phase().live().is_some(),
+            started: service.is_started(),
+            ready: service.is_ready(),
+            completed: service.is_completed(),
+        }
+    }
+
+    fn meets(self, until: Condition) -> bool {
+        match until {
+            Condition::Started => self.started,
+            Condition::Ready => self.ready,
+            Condition::Completed => self.completed,
+        }
+    }
+}
+
+type Queue = VecDeque<(usize, Event)>;
+
+impl Project {
+    /// The services of `specs` as they are remembered and seen after the death of whoever held them; see
+    /// [`Service::recall`]. Those wanted start, those not wanted stop.
+    ///
+    /// # Errors
+    /// See [`GraphError`].
+    pub fn recall(
+        now: Moment,
+        specs: Vec<Spec>,
+        wanted: &BTreeSet<ServiceId>,
+        mut seen: impl FnMut(&ServiceId) -> (Option<Memory>, Live),
+    ) -> Result<(Self, Outcome), GraphError> {
+        let graph = Graph::new(&specs)?;
+        let mut project = Self::default();
+        let mut outcome = Outcome::default();
+        for spec in specs {
+            let goal = if wanted.contains(&spec.id) { Goal::Up } else { Goal::Down };
+            let (memory, live) = seen(&spec.id);
+            let id = spec.id.clone();
+            let (service, decision) = Service::recall(Arc::new(spec), goal, memory, live, now);
+            let key = project.insert(id, service);
+            project.carry_out(key, decision, &mut outcome);
+        }
+        project.connect(&graph);
+        let mut queue = Queue::new();
+        for (key, node) in &project.nodes {
+            queue.push_back((*key, Event::StopGate(project.stop_gate(*key))));
+            queue.push_back((*key, Event::StartGate(project.start_gate(*key))));
+            if node.service.goal() == Goal::Down && node.service.phase().live().is_some() {
+                queue.push_back((*key, Event::Stop(Reason::StopRequested)));
+            }
+        }
+        project.work_off(now, queue, &mut outcome);
+        Ok((project, outcome))
+    }
+
+    /// Takes on this description: adds what is new, restarts what runs and would be made differently, and stops and
+    /// removes what is gone. Nothing is started by it.
+    ///
+    /// # Errors
+    /// See [`GraphError`]; then nothing has changed.
+    pub fn apply(&mut self, now: Moment, specs: Vec<Spec>) -> Result<Outcome, GraphError> {
+        let graph = Graph::new(&specs)?;
+        let mut outcome = Outcome::default();
+        let mut restarts = Vec::new();
+        for node in self.nodes.values_mut() {
+            node.doomed =
+                graph.order().binary_search(&node.id).is_err() && !specs.iter().any(|s| s.id == node.id);
+        }
+        for spec in specs {
+            match self.index.get(&spec.id).copied() {
+                None => {
+                    let id = spec.id.clone();
+                    self.insert(id, Service::new(Arc::new(spec), now));
+                }
+                Some(key) => {
+                    if self.describe(now, key, spec, &mut outcome) {
+                        restarts.push(key);
+                    }
+                }
+            }
+        }
+        self.connect(&graph);
+        let mut queue = self.gate_events();
+        queue.extend(restarts.into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
+        let doomed: Vec<usize> =
+            self.nodes.iter().filter(|(_, node)| node.doomed).map(|(key, _)| *key).collect();
+        queue.extend(doomed.iter().map(|key| (*key, Event::Stop(Reason::Removed))));
+        self.work_off(now, queue, &mut outcome);
+        for key in doomed {
+            self.remove_if_over(key, &mut outcome);
+        }
+        Ok(outcome)
+    }
+
+    /// Wants these up, with all that they depend on. What waits, runs or has completed is left alone.
+    pub fn want(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let keys = self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect());
+        self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Want)))
+    }
+
+    /// Starts these now, whatever they wait for by time, and again if they completed; wants what they depend on.
+    pub fn start(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let named: BTreeSet<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        let keys = self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect());
+        let event = |key| if named.contains(&key) { Event::Start } else { Event::Want };
+        self.deliver_all(now, keys.into_iter().map(|key| (key, event(key))))
+    }
+
+    /// Wants these down, and all that depends on them first.
+    pub fn stop(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let keys = self.closure(ids, |node| node.needed_by.clone());
+        self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Stop(Reason::StopRequested))))
+    }
+
+    /// Ends and starts these, and only these.
+    pub fn restart(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let keys: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Restart(Reason::RestartRequested))))
+    }
+
+    /// Wants these down and kills them at once, and only these.
+    pub fn kill(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let keys: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Kill)))
+    }
+
+    /// Something happened to one service. Of one that is not there, an end is still acknowledged.
+    pub fn event(&mut self, now: Moment, id: &ServiceId, event: Event) -> Outcome {
+        match (self.index.get(id).copied(), event) {
+            (Some(key), event) => self.deliver_all(now, [(key, event)]),
+            (None, Event::Exited { run, .. } | Event::NotSpawned { run, .. }) => {
+                Outcome { actions: vec![(id.clone(), Action::Acknowledge { run })], ..Outcome::default() }
+            }
+            (None, _) => Outcome::default(),
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Moment) -> Outcome {
+        let due: Vec<usize> =
+            self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| *key).collect();
+        self.deliver_all(now, due.into_iter().map(|key| (key, Event::Tick)))
+    }
+
+    /// When to call [`Project::tick`] if nothing happens sooner.
+    pub fn wake_at(&self) -> Option<Moment> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    /// Every service, each after what it depends on; then those that are being removed.
+    pub fn ids(&self) -> impl Iterator<Item = &ServiceId> {
+        let described = self.order.iter().filter(|id| self.index.contains_key(id));
+        described.chain(self.nodes.values().filter(|node| node.doomed).map(|node| &node.id))
+    }
+
+    /// One service.
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.node(id).map(|node| &node.service)
+    }
+
+    /// Which are wanted up.
+    pub fn wanted(&self) -> impl Iterator<Item = &ServiceId> {
+        self.nodes
+            .values()
+            .filter(|node| node.service.goal() == Goal::Up && !node.doomed)
+            .map(|node| &node.id)
+    }
+
+    /// These and all that they depend on.
+    pub fn with_dependencies(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
+        self.names(self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect()))
+    }
+
+    /// These and all that depends on them.
+    pub fn with_dependents(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
+        self.names(self.closure(ids, |node| node.needed_by.clone()))
+    }
+
+    /// What depends directly on this one.
+    pub fn needed_by(&self, id: &ServiceId) -> Vec<ServiceId> {
+        let keys = self.node(id).map(|node| node.needed_by.clone()).unwrap_or_default();
+        self.names(keys)
+    }
+
+    pub(crate) fn node(&self, id: &ServiceId) -> Option<&Node> {
+        self.nodes.get(self.index.get(id)?)
+    }
+
+    fn names(&self, keys: impl IntoIterator<Item = usize>) -> Vec<ServiceId> {
+        keys.into_iter().filter_map(|key| self.nodes.get(&key)).map(|node| node.id.clone()).collect()
+    }
+
+    fn insert(&mut self, id: ServiceId, service: Service) -> usize {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.index.insert(id.clone(), key);
+        let (needs, needed_by) = (Vec::new(), Vec::new());
+        self.nodes.insert(
+            key,
+            Node { id, service, needs, needed_by, live_dependents: 0, doomed: false, wake: None },
+        );
+        key
+    }
+
+    /// Whether it must be restarted for it.
+    fn describe(&mut self, now: Moment, key: usize, spec: Spec, outcome: &mut Outcome) -> bool {
+        let Some(node) = self.nodes.get_mut(&key) else { return false };
+        let restart = node.service.spec().needs_restart_for(&spec);
+        let decision = node.service.describe(now, Arc::new(spec));
+        self.carry_out(key, decision, outcome);
+        restart
+    }
+
+    /// Draws the edges anew. One that is being removed keeps those that it had, for the order of the stops.
+    fn connect(&mut self, graph: &Graph) {
+        self.order = graph.order().to_vec();
+        let keys: BTreeSet<usize> = self.nodes.keys().copied().collect();
+        for node in self.nodes.values_mut() {
+            node.needed_by.clear();
+            if node.doomed {
+                node.needs.retain(|edge| keys.contains(&edge.to));
+                continue;
+            }
+            let edge = |need: &crate::graph::Need| {
+                let to = *self.index.get(&need.on)?;
+                Some(Edge { to, until: need.until, restart: need.restart })
+            };
+            node.needs = graph.needs(&node.id).iter().filter_map(edge).collect();
+        }
+        let edges: Vec<(usize, usize)> = self
+            .nodes
+            .iter()
+            .flat_map(|(key, node)| node.needs.iter().map(|edge| (*key, edge.to)).collect::<Vec<_>>())
+            .collect();
+        for (from, to) in edges {
+            if let Some(node) = self.nodes.get_mut(&to) {
+                node.needed_by.push(from);
+            }
+        }
+        self.count_live_dependents();
+    }
+
+    fn count_live_dependents(&mut self) {
+        let counts: BTreeMap<usize, usize> = self
+            .nodes
+            .iter()
+            .map(|(key, node)| {
+                let live = |dependent: &&usize| {
+                    self.nodes.get(dependent).is_some_and(|node| node.service.phase().live().is_some())
+                };
+                (*key, node.needed_by.iter().filter(live).count())
+            })
+            .collect();
+        for (key, node) in &mut self.nodes {
+            node.live_dependents = counts.get(key).copied().unwrap_or(0);
+        }
+    }
+
+    /// The gates that are not as their services know them.
+    fn gate_events(&self) -> Queue {
+        let mut queue = Queue::new();
+        for (key, node) in &self.nodes {
+            let (start, stop) = (self.start_gate(*key), self.stop_gate(*key));
+            if start != *node.service.start_gate() {
+                queue.push_back((*key, Event::StartGate(start)));
+            }
+            if stop != node.service.stop_gate() {
+                queue.push_back((*key, Event::StopGate(stop)));
+            }
+        }
+        queue
+    }
+
+    fn start_gate(&self, key: usize) -> StartGate {
+        let needs = self.nodes.get(&key).map_or(&[][..], |node| &node.needs);
+        let unmet = needs.iter().find_map(|edge| {
+            let node = self.nodes.get(&edge.to)?;
+            (!node.service.meets(edge.until)).then_some((node, edge.until))
+        });
+        match unmet {
+            None => StartGate::Open,
+            Some((node, until)) => StartGate::Closed { on: node.id.clone(), until },
+        }
+    }
+
+    fn stop_gate(&self, key: usize) -> StopGate {
+        match self.nodes.get(&key).map_or(0, |node| node.live_dependents) {
+            0 => StopGate::Open,
+            _ => StopGate::Closed,
+        }
+    }
+
+    /// These and all that `next` leads to, in no order that matters: the gates keep the order.
+    fn closure(&self, ids: &[ServiceId], next: impl Fn(&Node) -> Vec<usize>) -> BTreeSet<usize> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        while let Some(key) = open.pop() {
+            if reached.insert(key) {
+                open.extend(self.nodes.get(&key).map(&next).unwrap_or_default());
+            }
+        }
+        reached
+    }
+
+    fn deliver_all(&mut self, now: Moment, events: impl IntoIterator<Item = (usize, Event)>) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.work_off(now, events.into_iter().collect(), &mut outcome);
+        outcome
+    }
+
+    fn work_off(&mut self, now: Moment, mut queue: Queue, outcome: &mut Outcome) {
+        while let Some((key, event)) = queue.pop_front() {
+            let Some(node) = self.nodes.get_mut(&key) else { continue };
+            let before = Facts::of(&node.service);
+            let decision = node.service.on(now, event);
+            let after = Facts::of(&node.service);
+            self.carry_out(key, decision, outcome);
+            if before != after {
+                self.propagate(key, before, after, &mut queue, outcome);
+                self.remove_if_over(key, outcome);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, key: usize, decision: Decision, outcome: &mut Outcome) {
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        outcome.actions.extend(decision.actions.into_iter().map(|action| (node.id.clone(), action)));
+        let wake = node.service.wake_at();
+        if wake != node.wake {
+            if let Some(at) = node.wake {
+                self.wakes.remove(&(at, key));
+            }
+            if let Some(at) = wake {
+                self.wakes.insert((at, key));
+            }
+            node.wake = wake;
+        }
+    }
+
+    /// Tells the neighbours what changed.
+    fn propagate(
+        &mut self,
+        key: usize,
+        before: Facts,
+        after: Facts,
+        queue: &mut Queue,
+        outcome: &mut Outcome,
+    ) {
+        let Some(node) = self.nodes.get(&key) else { return };
+        if (before.phase, before.ready) != (after.phase, after.ready) {
+            let (id, reason) = (node.id.clone(), node.service.reason().clone());
+            outcome.changes.push(Change { id, from: before.phase, to: after.phase, reason });
+        }
+        let (id, needs, dependents) = (node.id.clone(), node.needs.clone(), node.needed_by.clone());
+        if before.live != after.live {
+            for edge in needs {
+                self.count_dependent(edge.to, after.live, queue);
+            }
+        }
+        for dependent in dependents {
+            let Some(node) = self.nodes.get(&dependent) else { continue };
+            let gate = self.start_gate(dependent);
+            if gate != *node.service.start_gate() {
+                queue.push_back((dependent, Event::StartGate(gate)));
+            }
+            let lost = |edge: &&Edge| edge.to == key && before.meets(edge.until) && !after.meets(edge.until);
+            if node.needs.iter().find(lost).is_some_and(|edge| edge.restart) {
+                queue.push_back((dependent, Event::Restart(Reason::DependencyLost { on: id.clone() })));
+            }
+        }
+    }
+
+    fn count_dependent(&mut self, key: usize, live: bool, queue: &mut Queue) {
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        let before = node.live_dependents;
+        node.live_dependents = if live { before + 1 } else { before.saturating_sub(1) };
+        match (before, node.live_dependents) {
+            (0, 1) => queue.push_back((key, Event::StopGate(StopGate::Closed))),
+            (_, 0) => queue.push_back((key, Event::StopGate(StopGate::Open))),
+            _ => {}
+        }
+    }
+
+    fn remove_if_over(&mut self, key: usize, outcome: &mut Outcome) {
+        let over = |node: &Node| node.doomed && node.service.phase().live().is_none();
+        if !self.nodes.get(&key).is_some_and(over) {
+            return;
+        }
+        let Some(node) = self.nodes.remove(&key) else { return };
+        self.index.remove(&node.id);
+        if let Some(at) = node.wake {
+            self.wakes.remove(&(at, key));
+        }
+        for edge in &node.needs {
+            if let Some(target) = self.nodes.get_mut(&edge.to) {
+                target.needed_by.retain(|dependent| *dependent != key);
+            }
+        }
+        for dependent in &node.needed_by {
+            if let Some(dependent) = self.nodes.get_mut(dependent) {
+                dependent.needs.retain(|edge| edge.to != key);
+            }
+        }
+        outcome.removed.push(node.id);
+    }
+}
