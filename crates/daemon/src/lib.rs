@@ -1,1 +1,22 @@
-//! daemon.
+//! The brain's process: one loop, one owner of state. It decides nothing itself, and speaks neither HTTP, NATS nor mail.
+//!
+//! Whatever can happen is one [`wake::Wake`]; the loop in [`brain`] takes them one after the other. Nothing is locked,
+//! because nothing is shared.
+
+mod brain;
+mod clock;
+mod environment;
+mod followers;
+mod hands;
+mod keeper_link;
+mod local_socket;
+mod main_loop;
+mod memo;
+mod request;
+mod state;
+mod view;
+mod waiters;
+mod wake;
+
+pub use environment::{Invocation, PersonalData, environment};
+pub use main_loop::{Options, main};

@@ -81,6 +81,17 @@ impl Graph {
         &self.order
     }
 
+    /// These and everything that they need, in order.
+    pub fn with_needs(&self, ids: &BTreeSet<ServiceId>) -> Vec<ServiceId> {
+        let mut reached = ids.clone();
+        for id in self.order.iter().rev() {
+            if reached.contains(id) {
+                reached.extend(self.needs(id).iter().map(|need| need.on.clone()));
+            }
+        }
+        self.order.iter().filter(|id| reached.contains(id)).cloned().collect()
+    }
+
     /// What this instance needs.
     pub fn needs(&self, id: &ServiceId) -> &[Need] {
         self.needs.get(id).map_or(&[], Vec::as_slice)

@@ -1,1 +1,7 @@
-//! probe.
+//! Asking a service how it is. A probe says what the answer was; what it means is decided elsewhere.
+
+mod exec;
+mod tcp;
+
+pub use exec::{Exec, exec};
+pub use tcp::tcp;

@@ -4,6 +4,7 @@ mod anchor;
 mod frame;
 mod keeper;
 mod memo;
+mod slot;
 mod socket;
 mod spec;
 mod state;
@@ -15,6 +16,10 @@ pub use keeper::{
     Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure,
 };
 pub use memo::Memo;
+pub use slot::{
+    CHILD_BYTES, ChildPart, RecordPhase, SLOT_FILE_LIMIT, SLOT_RECORD_LIMIT, SLOT_VERSION, SlotRecord,
+    SlotTooLong, SlotWrite,
+};
 pub use socket::{
     Act, Answer, ConfigView, ErrorCode, EventView, ExitView, LINE_LIMIT, ReasonView, Reply, Request,
     SCHEMA_VERSION, ServiceView, Settled, SettledState, WireError,

@@ -20,8 +20,6 @@ pub struct Memo {
     pub restarts: u64,
     /// How the latest ended run ended.
     pub exit: Option<WireExit>,
-    /// Whether the latest run was ready once.
-    pub was_ready: bool,
     /// When the backoff ends: nanoseconds of the monotonic clock.
     pub until_nanos: Option<u64>,
     /// When the phase began: nanoseconds of the monotonic clock.

@@ -24,4 +24,7 @@ pub struct Applied {
     pub specs: Vec<WireSpec>,
     /// Ids of those wanted up.
     pub wanted: Vec<String>,
+    /// Whether everything is being stopped for good: a daemon that finds this goes on with it.
+    #[serde(default)]
+    pub going_down: bool,
 }

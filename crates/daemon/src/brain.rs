@@ -1,0 +1,261 @@
+//! The daemon's state, owned by one loop. It takes in one wake after the other; what follows is decided in `decide`.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use mainstay_decide::{Change, Event, Live, Memory, Project};
+use mainstay_model::{Moment, RunId, ServiceId};
+use mainstay_runner::Runner;
+use mainstay_wire::{
+    Answer, ConfigView, DAEMON_SLOT, EventView, FromKeeper, Reply, Scope, ServiceView, SlotPhase, SlotState,
+    ToKeeper,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    clock,
+    followers::Followers,
+    hands::Hands,
+    memo::from_memo,
+    request,
+    state::{Recorded, StateError, StateFile},
+    view::{self, Readings},
+    waiters::Waiters,
+    wake::Wake,
+};
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// It does.
+    Continue,
+    /// Everything is stopped, for good.
+    Finished,
+    /// The keeper is gone: whoever comes next starts another daemon.
+    Lost,
+}
+
+/// Everything that the daemon knows.
+#[derive(Debug)]
+pub(crate) struct Brain {
+    pub(crate) runner: Runner<Hands>,
+    pub(crate) recorded: Recorded,
+    pub(crate) waiters: Waiters,
+    pub(crate) followers: Followers,
+    pub(crate) going_down: bool,
+    /// Those who wait for everything to be stopped.
+    pub(crate) leavers: Vec<oneshot::Sender<Reply>>,
+    state: StateFile,
+    readings: Readings,
+}
+
+impl Brain {
+    /// What an earlier daemon left, as far as the keeper confirms it. A keeper without slots has run nothing since the
+    /// machine or the project came up: then nothing is started before somebody applies a description.
+    pub(crate) fn recall(
+        state: StateFile,
+        recorded: Recorded,
+        hands: Hands,
+        slots: &[SlotState],
+    ) -> Result<Self, mainstay_decide::GraphError> {
+        let now = clock::now();
+        let fresh = slots.iter().all(|slot| slot.slot == DAEMON_SLOT);
+        let recorded = if fresh { Recorded::default() } else { recorded };
+        let seen = |id: &ServiceId| find(slots, id);
+        let (runner, changes) = Runner::recall(now, hands, recorded.specs.clone(), &recorded.wanted, seen)?;
+        let mut brain = Self {
+            runner,
+            going_down: recorded.going_down,
+            recorded,
+            waiters: Waiters::default(),
+            followers: Followers::default(),
+            leavers: Vec::new(),
+            state,
+            readings: Readings::default(),
+        };
+        brain.show(&changes);
+        brain.take_over(slots);
+        Ok(brain)
+    }
+
+    /// Takes in what happened, and says whether the loop goes on.
+    pub(crate) fn take(&mut self, wake: Wake) -> Flow {
+        let now = clock::now();
+        match wake {
+            Wake::Keeper(message) => self.heard(now, message),
+            Wake::KeeperGone(text) => {
+                tracing::warn!("{text}");
+                return Flow::Lost;
+            }
+            Wake::Asked(asked) => request::take(self, asked),
+            Wake::Resolved(resolved) => {
+                let (id, run) = (resolved.id.clone(), resolved.run);
+                if let Some(failure) = self.runner.execution().resolved(resolved) {
+                    self.feed(now, &id, Event::NotSpawned { run, failure });
+                }
+            }
+            Wake::Answered { id, run, answer } => self.feed(now, &id, Wake::answered(run, answer)),
+            Wake::Time => {
+                let changes = self.runner.tick(now);
+                self.show(&changes);
+            }
+            Wake::Terminate => request::down::begin(self, request::down::How::InOrder),
+        }
+        self.waiters.answer(self.runner.project());
+        if self.going_down && self.is_quiet() { self.leave() } else { Flow::Continue }
+    }
+
+    /// When the loop is to be woken for the project.
+    pub(crate) fn wake_at(&self) -> Option<Moment> {
+        self.runner.project().wake_at().filter(|at| *at != Moment::NEVER)
+    }
+
+    /// Writes what is wanted, before it is acted on.
+    pub(crate) fn record(&mut self, recorded: Recorded) -> Result<(), StateError> {
+        self.state.write(&recorded)?;
+        self.recorded = recorded;
+        Ok(())
+    }
+
+    /// Shows changes to those who follow, and to the log.
+    pub(crate) fn show(&mut self, changes: &[Change]) {
+        for change in changes {
+            let reason = change.reason.sentence(clock::now());
+            tracing::info!("{} {} (was {}): {reason}", change.id, change.to, change.from);
+            if self.followers.is_empty() {
+                continue;
+            }
+            let log_dir = self.runner.execution().log_dir(&change.id);
+            if let Some(mut service) = view::service(self.runner.project(), &change.id, &log_dir) {
+                // Several changes of one service may follow from one event: each is shown as it was.
+                service.phase = change.to.as_str().to_owned();
+                service.reason.code = change.reason.code().to_owned();
+                service.reason.text = reason;
+                let from = change.from.as_str().to_owned();
+                self.followers.show(&EventView { time: clock::wall(clock::now()), service, from });
+            }
+        }
+    }
+
+    /// Every service, for a list.
+    pub(crate) fn services(&mut self, ids: &[ServiceId]) -> Answer {
+        let mut services: Vec<ServiceView> = Vec::new();
+        for id in ids {
+            let log_dir = self.runner.execution().log_dir(id);
+            let project = self.runner.project();
+            services.extend(view::service_with_usage(project, id, &log_dir, &mut self.readings));
+        }
+        Answer::Services { schema_version: mainstay_wire::SCHEMA_VERSION, services, config: self.config() }
+    }
+
+    fn config(&self) -> ConfigView {
+        ConfigView {
+            project: self.recorded.project.clone(),
+            files: self.recorded.files.clone(),
+            fingerprint: self.recorded.fingerprint.clone(),
+        }
+    }
+
+    fn heard(&mut self, now: Moment, message: FromKeeper) {
+        let (slot, event) = match message {
+            FromKeeper::Started { slot, run, pid } => (slot, Event::Spawned { run: RunId(run), pid }),
+            FromKeeper::NotStarted { slot, run, failure } => {
+                (slot, Event::NotSpawned { run: RunId(run), failure: failure.into() })
+            }
+            FromKeeper::Exited { slot, run, exit } => {
+                (slot, Event::Exited { run: RunId(run), exit: exit.into() })
+            }
+            FromKeeper::Terminate => {
+                request::down::begin(self, request::down::How::InOrder);
+                return;
+            }
+            FromKeeper::Snapshot { .. } => {
+                tracing::error!("the keeper sent a second snapshot");
+                return;
+            }
+        };
+        if let Ok(id) = slot.parse() {
+            self.feed(now, &id, event);
+        }
+    }
+
+    fn feed(&mut self, now: Moment, id: &ServiceId, event: Event) {
+        let changes = self.runner.event(now, id, event);
+        self.show(&changes);
+        if self.runner.project().service(id).is_none() {
+            self.readings.forget(id);
+        }
+    }
+
+    /// The ends that nobody has taken in, and the slots of services that are no more.
+    fn take_over(&mut self, slots: &[SlotState]) {
+        let now = clock::now();
+        for slot in slots.iter().filter(|slot| slot.slot != DAEMON_SLOT) {
+            let Ok(id) = slot.slot.parse::<ServiceId>() else { continue };
+            let run = RunId(slot.run);
+            let stray = self.runner.project().service(&id).is_none();
+            match &slot.phase {
+                SlotPhase::NotStarted { failure } => {
+                    self.feed(now, &id, Event::NotSpawned { run, failure: failure.clone().into() });
+                }
+                SlotPhase::Exited { exit } => {
+                    self.feed(now, &id, Event::Exited { run, exit: (*exit).into() })
+                }
+                SlotPhase::Over if stray => self.tell(&ToKeeper::Forget { slot: slot.slot.clone() }),
+                SlotPhase::Spawning | SlotPhase::Running { .. } if stray => {
+                    tracing::warn!("{id} runs and is in no description: it is killed");
+                    let (slot, signal) = (slot.slot.clone(), mainstay_model::Signal::KILL.number());
+                    self.tell(&ToKeeper::Signal { slot, run: run.0, signal, scope: Scope::Everything });
+                }
+                SlotPhase::Over | SlotPhase::Spawning | SlotPhase::Running { .. } => {}
+            }
+        }
+    }
+
+    /// Tells the keeper the log limits of services that go on running with another description.
+    pub(crate) fn tell_log_limits(&mut self, ids: &BTreeSet<ServiceId>) {
+        for id in ids {
+            if let Some(service) = self.runner.project().service(id) {
+                let spec = Arc::clone(service.spec());
+                let log = self.runner.execution().log_file(&spec);
+                self.tell(&ToKeeper::Relog { slot: id.to_string(), log });
+            }
+        }
+    }
+
+    fn tell(&mut self, message: &ToKeeper) {
+        self.runner.execution().tell(message);
+    }
+
+    /// Whether nothing runs.
+    fn is_quiet(&self) -> bool {
+        let project: &Project = self.runner.project();
+        let live = |id| project.service(id).is_some_and(|service| service.phase().live().is_some());
+        !project.ids().any(live)
+    }
+
+    fn leave(&mut self) -> Flow {
+        for leaver in self.leavers.drain(..) {
+            // A client that left in this moment needs no answer.
+            let _ = leaver.send(Ok(Answer::Down).into());
+        }
+        self.followers = Followers::default();
+        self.tell(&ToKeeper::Finish);
+        Flow::Finished
+    }
+}
+
+/// What is known of a service from its slot.
+fn find(slots: &[SlotState], id: &ServiceId) -> (Option<Memory>, Live) {
+    let name = id.to_string();
+    let Some(slot) = slots.iter().find(|slot| slot.slot == name) else {
+        return (None, Live::Over(RunId::default()));
+    };
+    let run = RunId(slot.run);
+    let live = match &slot.phase {
+        SlotPhase::Spawning => Live::Spawning(run),
+        SlotPhase::Running { pid } => Live::Running(run, *pid),
+        SlotPhase::NotStarted { .. } | SlotPhase::Exited { .. } => Live::Ending(run),
+        SlotPhase::Over => Live::Over(run),
+    };
+    (from_memo(&slot.memo), live)
+}

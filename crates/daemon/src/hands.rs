@@ -1,0 +1,234 @@
+//! Carries decisions out through the keeper, and asks checks through probes. It turns descriptions into what a keeper needs
+//! (numbers of users, a whole environment, folders), and decides nothing.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use mainstay_host::{User, lookup_user};
+use mainstay_model::{Exit, ReadyCheck, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec};
+use mainstay_probe::Exec;
+use mainstay_runner::{Execution, Spawn};
+use mainstay_wire::{Identity, LogFile, Program, Scope, ToKeeper};
+use tokio::sync::mpsc;
+
+use crate::{
+    clock,
+    environment::{Invocation, PersonalData, environment},
+    keeper_link::ToKeeperSender,
+    memo::to_memo,
+    wake::Wake,
+};
+
+/// The user of a start was looked up; that may take its time (`nss(5)`), so it is not done in the loop.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) id: ServiceId,
+    pub(crate) run: RunId,
+    pub(crate) user: Result<User, String>,
+}
+
+/// A start that waits for its user.
+#[derive(Debug)]
+struct Pending {
+    run: RunId,
+    spec: Spec,
+    attempt: u32,
+    previous_exit: Option<Exit>,
+    memo: String,
+    /// It was stopped before it began.
+    cancelled: bool,
+}
+
+/// Where things are, and what tells this project's runs from others'.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) logs_dir: PathBuf,
+    pub(crate) socket: String,
+    pub(crate) project_key: String,
+    pub(crate) boot_id: String,
+}
+
+/// The keeper's end of a decision.
+#[derive(Debug)]
+pub(crate) struct Hands {
+    keeper: ToKeeperSender,
+    wakes: mpsc::Sender<Wake>,
+    surroundings: Surroundings,
+    pending: BTreeMap<ServiceId, Pending>,
+    /// Users of live services, for checks that run as they do.
+    users: BTreeMap<ServiceId, User>,
+}
+
+impl Hands {
+    pub(crate) fn new(keeper: ToKeeperSender, wakes: mpsc::Sender<Wake>, surroundings: Surroundings) -> Self {
+        Self { keeper, wakes, surroundings, pending: BTreeMap::new(), users: BTreeMap::new() }
+    }
+
+    /// The folder of a service's logs.
+    pub(crate) fn log_dir(&self, id: &ServiceId) -> PathBuf {
+        self.surroundings.logs_dir.join(id.to_string())
+    }
+
+    /// Where a service's output goes, and how much of it is kept.
+    pub(crate) fn log_file(&self, spec: &Spec) -> LogFile {
+        LogFile {
+            dir: self.log_dir(&spec.id).to_string_lossy().into_owned(),
+            max_size: spec.log.max_size.0,
+            keep: spec.log.keep.get(),
+            total: spec.log.total.0,
+        }
+    }
+
+    /// Says something to the keeper that no decision stands behind.
+    pub(crate) fn tell(&self, message: &ToKeeper) {
+        self.keeper.send(message);
+    }
+
+    /// A user was looked up: the start goes on, or has failed with this.
+    pub(crate) fn resolved(&mut self, resolved: Resolved) -> Option<SpawnFailure> {
+        let pending = self.pending.get(&resolved.id).filter(|pending| pending.run == resolved.run)?;
+        let failure = |kind, text: String| Some(SpawnFailure { kind, text });
+        if pending.cancelled {
+            self.pending.remove(&resolved.id);
+            return failure(SpawnFailureKind::Other, "it was stopped before its process was made".to_owned());
+        }
+        let pending = self.pending.remove(&resolved.id)?;
+        match resolved.user {
+            Err(text) => failure(SpawnFailureKind::NoUser, text),
+            Ok(user) => {
+                self.users.insert(resolved.id, user.clone());
+                self.send_spawn(&pending, Some(&user));
+                None
+            }
+        }
+    }
+
+    fn send_spawn(&self, pending: &Pending, user: Option<&User>) {
+        let spec = &pending.spec;
+        let variables = self.variables(spec, user, pending.run, pending.attempt, pending.previous_exit);
+        let program = Program {
+            words: spec.command.words().map(str::to_owned).collect(),
+            dir: spec.working_dir.to_string_lossy().into_owned(),
+            env: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            identity: user.map(|user| Identity { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+        };
+        self.keeper.send(&ToKeeper::Spawn {
+            slot: spec.id.to_string(),
+            run: pending.run.0,
+            program: Box::new(program),
+            log: self.log_file(spec),
+            memo: pending.memo.clone(),
+        });
+    }
+
+    fn variables(
+        &self,
+        spec: &Spec,
+        user: Option<&User>,
+        run: RunId,
+        attempt: u32,
+        previous_exit: Option<Exit>,
+    ) -> BTreeMap<String, String> {
+        let personal = user.map(|user| PersonalData {
+            name: user.name.clone(),
+            home: user.home.to_string_lossy().into_owned(),
+        });
+        let invocation = Invocation {
+            run,
+            attempt,
+            previous_exit,
+            project_key: &self.surroundings.project_key,
+            boot_id: &self.surroundings.boot_id,
+            socket: &self.surroundings.socket,
+        };
+        environment(spec, personal.as_ref(), invocation)
+    }
+
+    fn send_signal(&mut self, id: &ServiceId, run: RunId, signal: Signal, scope: Scope) {
+        if let Some(pending) = self.pending.get_mut(id).filter(|pending| pending.run == run) {
+            pending.cancelled = true;
+            return;
+        }
+        self.keeper.send(&ToKeeper::Signal {
+            slot: id.to_string(),
+            run: run.0,
+            signal: signal.number(),
+            scope,
+        });
+    }
+}
+
+impl Execution for Hands {
+    fn spawn(&mut self, spawn: Spawn<'_>) {
+        let pending = Pending {
+            run: spawn.run,
+            spec: spawn.spec.clone(),
+            attempt: spawn.attempt,
+            previous_exit: spawn.memory.exit,
+            memo: to_memo(&spawn.memory, clock::now()).to_text(),
+            cancelled: false,
+        };
+        let Some(name) = spawn.spec.user.clone() else {
+            self.users.remove(spawn.id);
+            self.send_spawn(&pending, None);
+            return;
+        };
+        self.pending.insert(spawn.id.clone(), pending);
+        let (wakes, id, run) = (self.wakes.clone(), spawn.id.clone(), spawn.run);
+        tokio::spawn(async move {
+            let looked_up = tokio::task::spawn_blocking(move || lookup_user(&name)).await;
+            let user = match looked_up {
+                Ok(user) => user.map_err(|error| error.to_string()),
+                Err(error) => Err(format!("the user could not be looked up ({error})")),
+            };
+            // A closed channel is a daemon that ends.
+            let _ = wakes.send(Wake::Resolved(Resolved { id, run, user })).await;
+        });
+    }
+
+    fn signal(&mut self, id: &ServiceId, run: RunId, signal: Signal) {
+        self.send_signal(id, run, signal, Scope::Group);
+    }
+
+    fn kill(&mut self, id: &ServiceId, run: RunId) {
+        self.send_signal(id, run, Signal::KILL, Scope::Everything);
+    }
+
+    fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec) {
+        let Some(policy) = spec.ready.clone() else { return };
+        let user = self.users.get(id).cloned();
+        let env = self.variables(spec, user.as_ref(), run, 0, None);
+        let dir = spec.working_dir.to_string_lossy().into_owned();
+        let (wakes, id) = (self.wakes.clone(), id.clone());
+        tokio::spawn(async move {
+            let limit = policy.probe_timeout;
+            let answer = match policy.check {
+                ReadyCheck::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
+                ReadyCheck::Exec(command) => {
+                    let words = command.words().map(str::to_owned).collect();
+                    let identity = user.map(|user| (user.uid, user.gid));
+                    let env = env.into_iter().collect();
+                    mainstay_probe::exec(Exec { words, dir, env, identity }, limit).await
+                }
+                ReadyCheck::After(_) => return,
+            };
+            // A closed channel is a daemon that ends.
+            let _ = wakes.send(Wake::Answered { id, run, answer }).await;
+        });
+    }
+
+    fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<mainstay_decide::Memory>) {
+        let memo = memory.map(|memory| to_memo(&memory, clock::now()).to_text());
+        let stray = memo.is_none();
+        let slot = id.to_string();
+        self.keeper.send(&ToKeeper::Acknowledge { slot, run: run.0, memo: memo.unwrap_or_default() });
+        if stray {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: &ServiceId) {
+        self.users.remove(id);
+        self.pending.remove(id);
+        self.keeper.send(&ToKeeper::Forget { slot: id.to_string() });
+    }
+}

@@ -1,0 +1,189 @@
+//! Wires the daemon: the keeper's line and the local socket come in, one loop takes what happens.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use mainstay_host::inherited;
+use mainstay_wire::{FromKeeper, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, SlotState, ToKeeper};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::timeout,
+};
+
+use crate::{
+    brain::{Brain, Flow},
+    clock,
+    hands::{Hands, Surroundings},
+    keeper_link::{self, FromKeeperReader, ToKeeperSender},
+    local_socket,
+    state::StateFile,
+    wake::Wake,
+};
+
+/// How many wakes wait for the loop; whoever has one more waits.
+const WAKE_LIMIT: usize = 1024;
+
+/// How long the last answers may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Where the daemon finds its things.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What must survive: `applied.json`.
+    pub state_dir: PathBuf,
+    /// Sockets and FIFOs.
+    pub run_dir: PathBuf,
+    /// One folder for each service.
+    pub logs_dir: PathBuf,
+}
+
+/// What keeps a daemon from coming up, in one sentence.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("the daemon is started by the keeper only: {0}")]
+    NoKeeper(std::io::Error),
+    #[error("{0}")]
+    Keeper(String),
+    #[error("{0}")]
+    State(String),
+}
+
+/// Runs the daemon on the descriptors that its keeper handed over, until everything is stopped for good.
+pub fn main(options: &Options) -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(options)) {
+        Ok(Flow::Finished) => ExitCode::SUCCESS,
+        Ok(Flow::Continue | Flow::Lost) => ExitCode::FAILURE,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<Flow, StartError> {
+    let line = inherited(KEEPER_FD).map_err(StartError::NoKeeper)?;
+    let (keeper, mut reader, writing) = keeper_link::connect(line).map_err(StartError::NoKeeper)?;
+    let listener = inherited(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
+    let slots = greet(&keeper, &mut reader).await?;
+    let (wakes, woken) = mpsc::channel(WAKE_LIMIT);
+    let brain = recall(options, keeper.clone(), wakes.clone(), &slots);
+    let brain = match brain {
+        Ok(brain) => brain,
+        Err(error) => {
+            keeper.send(&ToKeeper::Trouble { text: error.to_string() });
+            drop(keeper);
+            let _ = timeout(LAST_ANSWERS, writing).await;
+            return Err(error);
+        }
+    };
+    keeper.send(&ToKeeper::Up);
+    tokio::spawn(reader.pass_on(wakes.clone()));
+    let flow = serve(brain, listener, wakes, woken).await;
+    drop(keeper);
+    // The brain and its senders are gone: the writer ends when `Finish` is written.
+    let _ = timeout(LAST_ANSWERS, writing).await;
+    Ok(flow)
+}
+
+/// Says hello, and learns what is so.
+async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result<Vec<SlotState>, StartError> {
+    keeper.send(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
+    match reader.next().await.map_err(StartError::Keeper)? {
+        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor } => {
+            tracing::info!(
+                "daemon {} up: start {}, {} slots, {}",
+                env!("CARGO_PKG_VERSION"),
+                daemon_starts + 1,
+                slots.len(),
+                if anchor { "anchored" } else { "without an anchor" }
+            );
+            Ok(slots)
+        }
+        FromKeeper::Snapshot { protocol, .. } => Err(StartError::Keeper(format!(
+            "the keeper speaks version {protocol}, this daemon {KEEPER_PROTOCOL}"
+        ))),
+        other => Err(StartError::Keeper(format!("the keeper said {other:?} instead of how things are"))),
+    }
+}
+
+fn recall(
+    options: &Options,
+    keeper: ToKeeperSender,
+    wakes: mpsc::Sender<Wake>,
+    slots: &[SlotState],
+) -> Result<Brain, StartError> {
+    let surroundings = Surroundings {
+        logs_dir: options.logs_dir.clone(),
+        socket: options.run_dir.join("sock").to_string_lossy().into_owned(),
+        project_key: key(&options.run_dir),
+        boot_id: mainstay_host::boot_id(),
+    };
+    let state = StateFile::of(&options.state_dir);
+    let recorded = state.read().map_err(|error| StartError::State(error.to_string()))?;
+    let hands = Hands::new(keeper, wakes, surroundings);
+    Brain::recall(state, recorded, hands, slots).map_err(|error| StartError::State(error.to_string()))
+}
+
+/// The last part of the run folder is keyed by project.
+fn key(run_dir: &Path) -> String {
+    run_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+async fn serve(
+    mut brain: Brain,
+    listener: UnixListener,
+    wakes: mpsc::Sender<Wake>,
+    mut woken: mpsc::Receiver<Wake>,
+) -> Flow {
+    let (busy, mut all_answered) = mpsc::channel(1);
+    let accepting = tokio::spawn(local_socket::accept_all(listener, wakes, busy));
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    // A daemon that found itself going down has that to finish first.
+    let mut flow = if brain.going_down { brain.take(Wake::Terminate) } else { Flow::Continue };
+    while flow == Flow::Continue {
+        let wake = next(&brain, &mut woken, terminate.as_mut()).await;
+        flow = brain.take(wake);
+    }
+    accepting.abort();
+    drop(brain);
+    drop(woken);
+    let _ = timeout(LAST_ANSWERS, all_answered.recv()).await;
+    flow
+}
+
+async fn next(
+    brain: &Brain,
+    woken: &mut mpsc::Receiver<Wake>,
+    terminate: Option<&mut tokio::signal::unix::Signal>,
+) -> Wake {
+    let due = async {
+        match brain.wake_at() {
+            Some(at) => tokio::time::sleep(clock::until(at)).await,
+            None => std::future::pending().await,
+        }
+    };
+    let asked_to_end = async {
+        match terminate {
+            Some(terminate) => terminate.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        wake = woken.recv() => wake.unwrap_or_else(|| Wake::KeeperGone("every source of events is gone".to_owned())),
+        () = due => Wake::Time,
+        _ = asked_to_end => Wake::Terminate,
+    }
+}

@@ -1,0 +1,154 @@
+//! `applied.json`: what runs and what is wanted, on disk before anybody is told that it is so.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use mainstay_host::{Durability, HostError, write_atomic};
+use mainstay_model::{ServiceId, Spec};
+use mainstay_wire::{Applied, STATE_VERSION, SpecError, WireSpec};
+
+/// State that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    /// The file is there and cannot be read.
+    #[error("cannot read `{path}`: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("`{path}` is damaged ({source}); remove it and run `mainstay up` again")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// The file is of a later Mainstay.
+    #[error(
+        "`{path}` was written by a later Mainstay (version {version} of the state, this one knows {STATE_VERSION})"
+    )]
+    Version {
+        /// Which.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
+    },
+    /// A description in it makes no sense.
+    #[error("`{path}` is damaged: {source}")]
+    Spec {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: SpecError,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] HostError),
+    /// It cannot be put into JSON.
+    #[error("cannot describe the state: {0}")]
+    Encode(serde_json::Error),
+}
+
+/// What was applied last, with the descriptions as they are used.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Recorded {
+    /// The project's name.
+    pub(crate) project: String,
+    /// The folder that its paths count from.
+    pub(crate) dir: String,
+    /// The files that it was read from.
+    pub(crate) files: Vec<String>,
+    /// A hash of those files' texts.
+    pub(crate) fingerprint: String,
+    /// Every instance of every service.
+    pub(crate) specs: Vec<Spec>,
+    /// Those wanted up.
+    pub(crate) wanted: BTreeSet<ServiceId>,
+    /// Whether everything is being stopped for good.
+    pub(crate) going_down: bool,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct StateFile {
+    path: PathBuf,
+}
+
+impl StateFile {
+    /// The file of this project.
+    pub(crate) fn of(state_dir: &Path) -> Self {
+        Self { path: state_dir.join("applied.json") }
+    }
+
+    /// What was written last; nothing when there is none.
+    pub(crate) fn read(&self) -> Result<Recorded, StateError> {
+        let path = || self.path.clone();
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recorded::default()),
+            Err(source) => return Err(StateError::Read { path: path(), source }),
+        };
+        let applied: Applied =
+            serde_json::from_slice(&bytes).map_err(|source| StateError::Damaged { path: path(), source })?;
+        if applied.version > STATE_VERSION {
+            return Err(StateError::Version { path: path(), version: applied.version });
+        }
+        let specs = applied.specs.into_iter().map(Spec::try_from).collect::<Result<_, _>>();
+        Ok(Recorded {
+            project: applied.project,
+            dir: applied.dir,
+            files: applied.files,
+            fingerprint: applied.fingerprint,
+            specs: specs.map_err(|source| StateError::Spec { path: path(), source })?,
+            wanted: applied.wanted.iter().filter_map(|id| id.parse().ok()).collect(),
+            going_down: applied.going_down,
+        })
+    }
+
+    /// Writes this so that it survives a power cut.
+    pub(crate) fn write(&self, recorded: &Recorded) -> Result<(), StateError> {
+        let applied = Applied {
+            version: STATE_VERSION,
+            project: recorded.project.clone(),
+            dir: recorded.dir.clone(),
+            files: recorded.files.clone(),
+            fingerprint: recorded.fingerprint.clone(),
+            specs: recorded.specs.iter().map(WireSpec::from).collect(),
+            wanted: recorded.wanted.iter().map(ToString::to_string).collect(),
+            going_down: recorded.going_down,
+        };
+        let bytes = serde_json::to_vec(&applied).map_err(StateError::Encode)?;
+        Ok(write_atomic(&self.path, &bytes, Durability::Synced)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_garbage_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = StateFile::of(dir.path());
+        assert!(file.read().unwrap().specs.is_empty());
+        let wanted = BTreeSet::from(["api@2".parse().unwrap()]);
+        let recorded = Recorded { project: "shop".to_owned(), wanted, ..Recorded::default() };
+        file.write(&recorded).unwrap();
+        let back = file.read().unwrap();
+        assert_eq!((back.project, back.wanted), (recorded.project, recorded.wanted));
+        fs::write(dir.path().join("applied.json"), "{\"version\":1").unwrap();
+        assert!(file.read().unwrap_err().to_string().contains("is damaged"));
+        fs::write(
+            dir.path().join("applied.json"),
+            r#"{"version":9,"project":"","dir":"","files":[],"fingerprint":"","specs":[],"wanted":[]}"#,
+        )
+        .unwrap();
+        assert!(file.read().unwrap_err().to_string().contains("later Mainstay"));
+    }
+}

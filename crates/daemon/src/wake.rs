@@ -1,0 +1,70 @@
+//! Everything that can wake the loop. The enum is closed: what is not here cannot happen.
+
+use mainstay_decide::Event;
+use mainstay_model::{RunId, ServiceId};
+use mainstay_wire::{FromKeeper, Reply, Request};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::hands::Resolved;
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Wake {
+    /// The keeper said something.
+    Keeper(FromKeeper),
+    /// The keeper is gone, or talks nonsense; nothing can be done without it.
+    KeeperGone(String),
+    /// A client asks.
+    Asked(Asked),
+    /// A user was looked up for a start.
+    Resolved(Resolved),
+    /// A check was asked once.
+    Answered {
+        /// Of which service.
+        id: ServiceId,
+        /// For which run.
+        run: RunId,
+        /// What it said.
+        answer: Result<(), String>,
+    },
+    /// The moment for which the project wanted to be woken has come.
+    Time,
+    /// This process was asked to end (SIGTERM): everything is stopped first.
+    Terminate,
+}
+
+impl Wake {
+    /// The answer of a check as the event that it is.
+    pub(crate) fn answered(run: RunId, answer: Result<(), String>) -> Event {
+        Event::Answered { run, answer }
+    }
+}
+
+/// A request and the way back to who asked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// What.
+    pub(crate) request: Request,
+    /// Who.
+    pub(crate) peer: Peer,
+    /// The way back.
+    pub(crate) reply: ReplyTo,
+}
+
+/// Who is at the other end of the local socket (`SO_PEERCRED`, `unix(7)`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer {
+    /// The user.
+    pub(crate) uid: u32,
+    /// The process, for the audit log.
+    pub(crate) pid: Option<i32>,
+}
+
+/// The way back to a client.
+#[derive(Debug)]
+pub(crate) enum ReplyTo {
+    /// One reply.
+    Once(oneshot::Sender<Reply>),
+    /// Many.
+    Stream(mpsc::Sender<Reply>),
+}
