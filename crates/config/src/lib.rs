@@ -1,1 +1,42 @@
-//! config.
+//! Text and variables in, [`Spec`](mainstay_model::Spec)s or problems out. Opens no file and reads no environment:
+//! both are handed in, so that what is read here is the same in a test, in the terminal and in the daemon.
+//!
+//! A file travels through these rooms, in this order:
+//!
+//! 1. `parse`: text becomes a tree in which every value knows its place;
+//! 2. `layers`: several files become one tree (additions, then the local overrides);
+//! 3. `check`: the tree is held against `shape`, which declares every setting once; `${VAR}` is replaced and words
+//!    become durations, sizes and signals; what is unknown, not supported yet or malformed is reported;
+//! 4. `service`: what is left is well typed, and becomes one `Spec` an instance;
+//! 5. `graph`: what only shows in the whole: unknown dependencies, cycles.
+//!
+//! Every step goes on after a problem, so that a person sees all of them at once.
+
+mod check;
+#[cfg(test)]
+mod drift;
+mod environment;
+mod expand;
+mod fingerprint;
+mod graph;
+mod inputs;
+mod layers;
+mod parse;
+mod problem;
+mod project;
+mod reference;
+mod report;
+mod schema;
+mod service;
+mod setting;
+mod shape;
+mod suggest;
+mod tree;
+mod value;
+
+pub use fingerprint::fingerprint;
+pub use inputs::{Inputs, Source};
+pub use problem::{Code, Problem, Problems};
+pub use project::{Project, load};
+pub use reference::reference;
+pub use schema::schema;

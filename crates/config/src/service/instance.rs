@@ -1,0 +1,141 @@
+//! One instance of a service: everything that `{instance}` can be in.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
+
+use mainstay_model::{Command, ReadyCheck, ReadyPolicy, ServiceId, Spec};
+
+use super::{Layered, Reader, Shared};
+use crate::{
+    Code, expand,
+    suggest::quoted,
+    tree::Table,
+    value::{self, duration_text},
+};
+
+const READY_TIMEOUT: Duration = Duration::from_secs(90);
+const READY_INTERVAL: Duration = Duration::from_millis(500);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Reader<'_, '_> {
+    /// Instance `number` of `instances`.
+    pub(super) fn instance(
+        &mut self,
+        shared: &Shared<'_>,
+        layered: &Layered,
+        number: u32,
+        instances: u32,
+    ) -> Option<Spec> {
+        let table = &layered.merged;
+        let instance = NonZeroU32::new(number).filter(|_| instances > 1);
+        // Everything is read before the command may end it, so that every problem is told.
+        let working_dir = self.working_dir(table, number);
+        let user = self.user(table, number);
+        let env = self.env(layered, number);
+        let ready = self.ready(table, number);
+        Some(Spec {
+            id: ServiceId { name: shared.name.clone(), instance },
+            kind: shared.kind,
+            command: command(table, "command", number)?,
+            working_dir,
+            user,
+            env,
+            inherited: shared.inherited.clone(),
+            depends_on: shared.depends_on.clone(),
+            restart: shared.restart.clone(),
+            ready,
+            stop: shared.stop.clone(),
+            log: shared.log,
+            rerun_unknown: shared.rerun_unknown,
+        })
+    }
+
+    fn working_dir(&mut self, table: &Table, number: u32) -> PathBuf {
+        let (Some(text), Some(value)) = (table.text("working_dir"), table.get("working_dir")) else {
+            return self.inputs.directory.clone();
+        };
+        if text.is_empty() {
+            let help = "say \".\" for the project's directory, or take it out";
+            self.report.add(Code::InvalidValue, &value.place, "`working_dir` is empty", help);
+        }
+        if text.starts_with('~') {
+            let help = "no shell reads it: write \"${HOME}/…\"";
+            self.report.add(Code::InvalidValue, &value.place, "`~` is not replaced in `working_dir`", help);
+        }
+        self.path(&expand::instance(text, number))
+    }
+
+    /// A path of the file as an absolute one.
+    fn path(&self, text: &str) -> PathBuf {
+        let joined = self.inputs.directory.join(Path::new(text));
+        joined.components().filter(|component| *component != Component::CurDir).collect()
+    }
+
+    fn user(&mut self, table: &Table, number: u32) -> Option<String> {
+        let user = expand::instance(table.text("user")?, number);
+        if user.is_empty() || user.contains(|c: char| c.is_whitespace() || c == ':' || c == '/') {
+            let place = &table.get("user")?.place;
+            let message = format!("{} cannot be the name of a user", quoted(&user));
+            let help = "it is a name or a number as in /etc/passwd: \"www-data\" or \"1000\"";
+            self.report.add(Code::InvalidName, place, message, help);
+        }
+        Some(user)
+    }
+
+    /// Later layers win: the defaults' files, the defaults' `env`, the service's files, its `env`.
+    fn env(&mut self, layered: &Layered, number: u32) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        for layer in &layered.environment {
+            for file in &layer.files {
+                let path = self.path(&expand::instance(&file.path, number));
+                env.extend(self.env_files.variables(&path, file.optional, &file.place, self.report));
+            }
+            let filled = |value: &String| expand::instance(value, number);
+            env.extend(layer.variables.iter().map(|(name, value)| (name.clone(), filled(value))));
+        }
+        env
+    }
+
+    fn ready(&mut self, service: &Table, number: u32) -> Option<ReadyPolicy> {
+        let table = service.table("ready")?;
+        let timeout = table.duration("timeout");
+        let after = table.duration("after");
+        if let (Some(timeout), Some(after), Some(value)) = (timeout, after, table.get("timeout"))
+            && timeout <= after
+        {
+            let message = "`timeout` ends before `after` has passed: it would never be ready";
+            let help = format!("make it longer than {}, or take it out", duration_text(after));
+            self.report.add(Code::OutOfRange, &value.place, message, help);
+        }
+        let usual = READY_TIMEOUT.saturating_add(after.unwrap_or_default());
+        Some(ReadyPolicy {
+            check: self.ready_check(table, number)?,
+            timeout: timeout.unwrap_or(usual),
+            interval: table.duration("interval").unwrap_or(READY_INTERVAL),
+            probe_timeout: table.duration("probe_timeout").unwrap_or(PROBE_TIMEOUT),
+        })
+    }
+
+    fn ready_check(&mut self, table: &Table, number: u32) -> Option<ReadyCheck> {
+        if let Some(span) = table.duration("after") {
+            return Some(ReadyCheck::After(span));
+        }
+        if let (Some(text), Some(value)) = (table.text("tcp"), table.get("tcp")) {
+            let address = expand::instance(text, number);
+            if let Err(fault) = value::address(&address) {
+                self.report.add(fault.code, &value.place, fault.message, fault.help);
+            }
+            return Some(ReadyCheck::Tcp(address));
+        }
+        command(table, "exec", number).map(ReadyCheck::Exec)
+    }
+}
+
+/// A checked list of words as a command.
+fn command(table: &Table, key: &str, number: u32) -> Option<Command> {
+    Command::new(super::texts(table.list(key)).map(|(word, _)| expand::instance(word, number)))
+}

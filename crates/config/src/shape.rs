@@ -1,0 +1,268 @@
+//! Which settings exist: the one place that declares them. The reader, the schema and the reference page follow it.
+
+use std::time::Duration;
+
+use mainstay_model::Bytes;
+
+use crate::setting::{Fields, Keys, Setting, Shape, Word};
+
+/// The most instances of one service.
+pub(crate) const INSTANCES_LIMIT: u32 = 1_000;
+/// The most instances of all services of a project.
+pub(crate) const PROJECT_LIMIT: usize = 10_000;
+/// The most rotated log files of a service.
+const KEEP_LIMIT: i64 = 10_000;
+/// The shortest pause between two probes: shorter ones are a busy loop.
+const PROBE_PAUSE: Duration = Duration::from_millis(10);
+/// The shortest time in which something can be waited for.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// The smallest log file: below it, rotation is all that happens.
+const SMALLEST_LOG: Bytes = Bytes(1_000);
+
+const ANY_DURATION: Shape = Shape::Duration(Duration::ZERO);
+const REAL_DURATION: Shape = Shape::Duration(SHORTEST);
+
+/// The whole file.
+pub(crate) const FILE: Fields = Fields::new(&[
+    Setting::new("mainstay", Shape::Table(&MAINSTAY), "", "The project itself.")
+        .such_as(r#"{ name = "shop" }"#),
+    Setting::new("defaults", Shape::Inherited(&SERVICE), "", "Settings that every service inherits."),
+    Setting::new("service", SERVICES, "", "The services, one table each: `[service.NAME]`.")
+        .such_as(r#"{ hello = { command = "./hello" } }"#)
+        .elsewhere(&["services", "program", "programs", "apps", "unit"]),
+    Setting::later("notify", "Where alerts go: desktop, mail, webhooks."),
+]);
+
+const SERVICES: Shape = Shape::Map(Keys::Services, &Shape::Table(&SERVICE));
+
+/// `[mainstay]`.
+pub(crate) const MAINSTAY: Fields = Fields::new(&[
+    Setting::new("name", Shape::Text, "the folder's name", "The project's name.").such_as(r#""shop""#),
+    Setting::later("http", "The HTTP door and its address."),
+    Setting::later("nats", "The NATS door and its broker."),
+]);
+
+/// `[service.NAME]`, and what of it may stand in `[defaults]`.
+pub(crate) const SERVICE: Fields = Fields::new(&[
+    Setting::new("kind", Shape::Word(KIND), "\"permanent\"", "What an end of it means.").elsewhere(&["type"]),
+    Setting::new(
+        "command",
+        Shape::Command,
+        "",
+        "What to run: a list, or one string that is split as a shell splits words. No shell runs; a program without a `/` is looked for in the PATH, a relative path counts from `working_dir`.",
+    )
+    .required()
+    .elsewhere(&["cmd", "exec", "run", "script", "program", "ExecStart", "entrypoint", "args"]),
+    Setting::new("working_dir", Shape::Text, "the project's directory", "Where to run it; relative to the project's directory.").such_as(r#""data""#)
+        .inherited()
+        .elsewhere(&["cwd", "dir", "directory", "workdir", "working_directory", "WorkingDirectory"]),
+    Setting::new("user", Shape::Text, "the user of Mainstay", "As whom to run it: a name or a number.").such_as(r#""www-data""#).inherited(),
+    Setting::new(
+        "env",
+        Shape::Map(Keys::Variables, &Shape::Scalar),
+        "{}",
+        "Environment variables. Those of a service come over those of `[defaults]`.",
+    ).such_as(r#"{ LEVEL = "debug" }"#)
+    .inherited()
+    .elsewhere(&["environment", "Environment", "envs", "variables"]),
+    Setting::new(
+        "env_file",
+        Shape::Either(&[Shape::Table(&ENV_FILE), Shape::List(&Shape::Table(&ENV_FILE))]),
+        "[]",
+        "Files of `NAME=value` lines, relative to the project's directory; one or a list, of which later ones win. `env` wins over them.",
+    ).such_as(r#"".env""#)
+    .inherited()
+    .elsewhere(&["EnvironmentFile", "dotenv"]),
+    Setting::new(
+        "inherit_env",
+        Shape::List(&Shape::Text),
+        "[]",
+        "Names of variables taken over from the caller, beyond `PATH`, `HOME`, `USER`, `LANG`, `LC_*` and `TZ`.",
+    ).such_as(r#"["SSH_AUTH_SOCK"]"#)
+    .inherited()
+    .elsewhere(&["PassEnvironment", "pass_env"]),
+    Setting::new(
+        "depends_on",
+        Shape::Either(&[Shape::List(&Shape::Text), Shape::Map(Keys::Dependencies, &Shape::Table(&DEPENDENCY))]),
+        "[]",
+        "What must be so before it starts: a list of services that must be ready, or a table of services and what each must have reached.",
+    ).such_as(r#"["db"]"#)
+    .elsewhere(&["after", "requires", "needs", "wants", "dependencies", "depends"]),
+    Setting::new("restart", Shape::Table(&RESTART), "on-failure for permanent services, never for oneshots", "What happens after it ended without being asked to.").such_as(r#""on-failure""#)
+        .inherited()
+        .elsewhere(&["autorestart", "restart_policy"]),
+    Setting::new("ready", Shape::Table(&READY), "as soon as it runs; a oneshot: when it completed", "When it counts as ready.")
+        .elsewhere(&["readiness", "readiness_probe", "ready_check"]),
+    Setting::new("stop", Shape::Table(&STOP), "", "How it is asked to end.")
+        .inherited()
+        .elsewhere(&["stop_signal", "stopsignal", "stop_grace_period", "kill_timeout", "stopwaitsecs", "TimeoutStopSec"]),
+    Setting::new("log", Shape::Table(&LOG), "", "How much of its output is kept.")
+        .inherited()
+        .elsewhere(&["logs", "logging"]),
+    Setting::new(
+        "instances",
+        Shape::Whole(1, INSTANCES_LIMIT as i64),
+        "1",
+        "How many of it run: `NAME@1` to `NAME@N` when more than one; `{instance}` in its texts is the number.",
+    ).such_as("2")
+    .elsewhere(&["replicas", "numprocs", "scale", "count"]),
+    Setting::new(
+        "rerun_unknown",
+        Shape::Boolean,
+        "false",
+        "Whether a oneshot whose exit status nobody saw is run again by itself.",
+    )
+    .inherited(),
+    Setting::later("health", "Asks a running service how it is.").elsewhere(&["healthcheck", "liveness"]),
+    Setting::later("watchdog", "The longest silence of a service that reports by itself.").elsewhere(&["WatchdogSec"]),
+    Setting::later("limits", "Bounds of memory, processor, tasks and files."),
+    Setting::later("recovery", "Restarts a service that uses too much for too long."),
+    Setting::later("sandbox", "What a service may see and touch."),
+    Setting::later("listen", "Sockets that Mainstay holds and passes on."),
+    Setting::later("secrets", "Credentials handed to the service."),
+    Setting::later("critical", "As pid 1 of a container: when this one ends, everything does."),
+    Setting::later("schedule", "When a periodic service runs."),
+    Setting::later("condition", "A command that decides whether a periodic run takes place."),
+    Setting::later("min_interval", "The shortest pause between two periodic runs."),
+    Setting::later("backup_timer", "Whether a timer of the system runs it when the daemon does not."),
+    Setting::later("use", "A service that ships with Mainstay."),
+    Setting::later("config", "The settings of a service that ships with Mainstay."),
+    Setting::later("tty", "Whether it gets a terminal."),
+]);
+
+const KIND: &[Word] = &[
+    Word::new("permanent", "meant to run always").elsewhere(&["simple", "service", "daemon", "longrun"]),
+    Word::new("oneshot", "meant to run once and to end").elsewhere(&["task", "job", "once"]),
+    Word::later("periodic", "runs on a schedule").elsewhere(&["cron", "timer"]),
+];
+
+const ENV_FILE: Fields = Fields::new(&[
+    Setting::new("path", Shape::Text, "", "The file, relative to the project's directory.")
+        .such_as(r#"".env""#)
+        .required(),
+    Setting::new("optional", Shape::Boolean, "false", "Whether it may be missing."),
+])
+.shorthand("path");
+
+const DEPENDENCY: Fields = Fields::new(&[
+    Setting::new("until", Shape::Word(CONDITION), "\"ready\"", "What the dependency must have reached.")
+        .such_as(r#""ready""#)
+        .elsewhere(&["condition"]),
+    Setting::new(
+        "restart",
+        Shape::Boolean,
+        "false",
+        "Whether this service is restarted when the dependency went away and came back.",
+    ),
+])
+.shorthand("until");
+
+const CONDITION: &[Word] = &[
+    Word::new("started", "its process was made").elsewhere(&["service_started", "running"]),
+    Word::new("ready", "its check succeeded; a oneshot without one: it completed"),
+    Word::later("healthy", "its health check succeeds").elsewhere(&["service_healthy"]),
+    Word::new("completed", "it ended well (oneshots only)")
+        .elsewhere(&["service_completed_successfully", "done"]),
+];
+
+/// `restart`.
+const RESTART: Fields = Fields::new(&[
+    Setting::new(
+        "policy",
+        Shape::Word(RESTART_WHEN),
+        "on-failure for permanent services, never for oneshots",
+        "Which ends are followed by a restart.",
+    )
+    .such_as(r#""on-failure""#)
+    .elsewhere(&["when"]),
+    Setting::new("delay", ANY_DURATION, "\"1s\"", "The wait before the first restart in a row.")
+        .elsewhere(&["RestartSec", "restart_delay"]),
+    Setting::new(
+        "factor",
+        Shape::Factor,
+        "2",
+        "What the wait is multiplied by for each further restart in a row; 1 to 1000.",
+    )
+    .elsewhere(&["backoff", "multiplier"]),
+    Setting::new("max_delay", ANY_DURATION, "\"1m\"", "The longest wait; not below `delay`."),
+    Setting::new(
+        "attempts",
+        Shape::Either(&[Shape::Whole(0, u32::MAX as i64), Shape::Word(UNLIMITED)]),
+        "10",
+        "How many restarts in a row until it gives up.",
+    )
+    .such_as("10")
+    .elsewhere(&["max_attempts", "max_retries", "retries", "startretries", "max_restarts"]),
+    Setting::new("reset_after", ANY_DURATION, "\"10m\"", "A run of this length ends the row.")
+        .elsewhere(&["min_uptime", "window"]),
+    Setting::new(
+        "success_exit_codes",
+        Shape::List(&Shape::Whole(0, 255)),
+        "[0]",
+        "All exit codes that count as success.",
+    )
+    .such_as("[0]")
+    .elsewhere(&["exitcodes", "exit_codes", "SuccessExitStatus"]),
+])
+.shorthand("policy");
+
+const RESTART_WHEN: &[Word] = &[
+    Word::new("never", "none").elsewhere(&["no", "none", "false", "off"]),
+    Word::new("on-failure", "exit codes that are no success, signals, failed starts").elsewhere(&[
+        "unexpected",
+        "on-abnormal",
+        "on-abort",
+        "failure",
+    ]),
+    Word::new("always", "all").elsewhere(&["yes", "true", "unless-stopped"]),
+];
+
+const UNLIMITED: &[Word] = &[Word::new("unlimited", "it never gives up")
+    .elsewhere(&["infinite", "infinity", "forever", "inf", "never"])];
+
+/// `ready`.
+const READY: Fields = Fields::new(&[
+    Setting::new("tcp", Shape::Address, "", "Ready when a connection to this `host:port` succeeds.")
+        .elsewhere(&["port", "address"]),
+    Setting::new("exec", Shape::Command, "", "Ready when this command, run in its directory and environment, exits with 0.")
+        .elsewhere(&["command", "cmd", "script"]),
+    Setting::new("after", ANY_DURATION, "", "Ready when this time has passed since its start.")
+        .elsewhere(&["delay", "wait"]),
+    Setting::new("timeout", REAL_DURATION, "\"90s\"", "Not ready within this time from its start is a failure of that start. With `after`, that much later."),
+    Setting::new("interval", Shape::Duration(PROBE_PAUSE), "\"500ms\"", "The longest pause between two probes."),
+    Setting::new("probe_timeout", REAL_DURATION, "\"2s\"", "How long one probe may take."),
+    Setting::later("http", "Ready when this URL answers well."),
+    Setting::later("log", "Ready when its output has a line that matches this pattern."),
+    Setting::later("notify", "Ready when it says so by sd_notify."),
+    Setting::later("fd", "Ready when it writes to this descriptor."),
+])
+.one_of(&["tcp", "exec", "after", "http", "log", "notify", "fd"]);
+
+/// `stop`.
+const STOP: Fields = Fields::new(&[
+    Setting::new("signal", Shape::Signal, "\"TERM\"", "Sent to its process group."),
+    Setting::new("timeout", ANY_DURATION, "\"10s\"", "What is left of it after this time is killed.")
+        .elsewhere(&["grace", "grace_period", "kill_after"]),
+]);
+
+/// `log`.
+const LOG: Fields = Fields::new(&[
+    Setting::new(
+        "max_size",
+        Shape::Size(SMALLEST_LOG),
+        "\"10MB\"",
+        "`current` is rotated before it exceeds this.",
+    )
+    .elsewhere(&["size", "maxbytes", "max-size"]),
+    Setting::new("keep", Shape::Whole(1, KEEP_LIMIT), "10", "How many rotated files are kept.")
+        .elsewhere(&["backups", "max-file", "count", "files"]),
+    Setting::new(
+        "total",
+        Shape::Size(SMALLEST_LOG),
+        "\"100MB\"",
+        "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`.",
+    ),
+    Setting::later("compress", "Whether rotated files are compressed."),
+    Setting::later("split", "Whether stdout and stderr are kept apart."),
+    Setting::later("when_full", "Whether a service waits or its output is dropped when the disk is slow."),
+]);
