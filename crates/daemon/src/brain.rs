@@ -87,6 +87,7 @@ impl Brain {
                 return Flow::Lost;
             }
             Wake::Asked(asked) => request::take(self, asked),
+            Wake::Followed(sender) => request::follow(self, sender),
             Wake::Resolved(resolved) => {
                 let (id, run) = (resolved.id.clone(), resolved.run);
                 if let Some(failure) = self.runner.execution().resolved(resolved) {

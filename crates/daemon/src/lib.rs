@@ -4,6 +4,8 @@
 //! because nothing is shared.
 
 mod brain;
+#[cfg(test)]
+mod brain_tests;
 mod clock;
 mod environment;
 mod followers;

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     followers::FOLLOWER_LIMIT,
-    wake::{Asked, Peer, ReplyTo, Wake},
+    wake::{Asked, Peer, Wake},
 };
 
 /// Connections at one time; further ones wait in the socket's backlog.
@@ -37,7 +37,7 @@ pub(crate) async fn accept_all(listener: UnixListener, wakes: mpsc::Sender<Wake>
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, wakes.clone(), busy.clone(), permit));
+                tokio::spawn(serve(stream, wakes.clone(), busy.downgrade(), permit));
             }
             Err(error) => {
                 // Out of descriptors, most likely: wait for one to come back instead of turning in place.
@@ -48,7 +48,12 @@ pub(crate) async fn accept_all(listener: UnixListener, wakes: mpsc::Sender<Wake>
     }
 }
 
-async fn serve(stream: UnixStream, wakes: mpsc::Sender<Wake>, busy: Busy, permit: OwnedSemaphorePermit) {
+async fn serve(
+    stream: UnixStream,
+    wakes: mpsc::Sender<Wake>,
+    busy: mpsc::WeakSender<()>,
+    permit: OwnedSemaphorePermit,
+) {
     let Ok(credentials) = stream.peer_cred() else { return };
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid() };
     let (reader, mut writer) = stream.into_split();
@@ -62,7 +67,7 @@ async fn serve(stream: UnixStream, wakes: mpsc::Sender<Wake>, busy: Busy, permit
         return;
     }
     while let Some(line) = next_line(&mut reader, &mut writer).await {
-        let answered = busy.clone();
+        let answered = busy.upgrade();
         if answer(&line, peer, &mut reader, &mut writer, &wakes).await.is_err() {
             break;
         }
@@ -104,11 +109,10 @@ async fn answer(
         }
     };
     if matches!(request, Request::Follow) {
-        return stream_answers(request, peer, reader, writer, wakes).await;
+        return stream_answers(reader, writer, wakes).await;
     }
     let (sender, receiver) = oneshot::channel();
-    let asked = Asked { request, peer, reply: ReplyTo::Once(sender) };
-    wakes.send(Wake::Asked(asked)).await.map_err(drop)?;
+    wakes.send(Wake::Asked(Asked { request, peer, reply: sender })).await.map_err(drop)?;
     tokio::select! {
         reply = receiver => write(writer, &reply.map_err(drop)?).await,
         () = gone(reader) => Err(()),
@@ -116,15 +120,12 @@ async fn answer(
 }
 
 async fn stream_answers(
-    request: Request,
-    peer: Peer,
     reader: &mut BufReader<OwnedReadHalf>,
     writer: &mut OwnedWriteHalf,
     wakes: &mpsc::Sender<Wake>,
 ) -> Result<(), ()> {
     let (sender, mut receiver) = mpsc::channel(FOLLOWER_LIMIT);
-    let asked = Asked { request, peer, reply: ReplyTo::Stream(sender) };
-    wakes.send(Wake::Asked(asked)).await.map_err(drop)?;
+    wakes.send(Wake::Followed(sender)).await.map_err(drop)?;
     loop {
         tokio::select! {
             reply = receiver.recv() => match reply {

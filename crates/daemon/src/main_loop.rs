@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use mainstay_host::inherited;
+use mainstay_host::inherited_socket;
 use mainstay_wire::{FromKeeper, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, SlotState, ToKeeper};
 use tokio::{
     net::UnixListener,
@@ -74,9 +74,9 @@ pub fn main(options: &Options) -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<Flow, StartError> {
-    let line = inherited(KEEPER_FD).map_err(StartError::NoKeeper)?;
+    let line = inherited_socket(KEEPER_FD).map_err(StartError::NoKeeper)?;
     let (keeper, mut reader, writing) = keeper_link::connect(line).map_err(StartError::NoKeeper)?;
-    let listener = inherited(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
+    let listener = inherited_socket(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
     let slots = greet(&keeper, &mut reader).await?;
     let (wakes, woken) = mpsc::channel(WAKE_LIMIT);
     let brain = recall(options, keeper.clone(), wakes.clone(), &slots);

@@ -7,36 +7,33 @@ mod list;
 mod names;
 
 use mainstay_wire::{Answer, ErrorCode, Reply, Request, SCHEMA_VERSION, WireError};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     brain::Brain,
-    wake::{Asked, Peer, ReplyTo},
+    wake::{Asked, Peer},
 };
 
 /// Takes a request. It is answered now, or by a waiter later.
 pub(crate) fn take(brain: &mut Brain, asked: Asked) {
     let Asked { request, peer, reply } = asked;
     audit(&request, peer);
-    match (request, reply) {
-        (Request::Follow, ReplyTo::Stream(sender)) => list::follow(brain, sender),
-        (Request::Follow, ReplyTo::Once(reply)) => {
-            answer(reply, Err(WireError::new(ErrorCode::Internal, "a stream was asked for on one reply")));
+    match request {
+        Request::Ping => answer(reply, Ok(pong())),
+        Request::List => list::list(brain, reply),
+        Request::Status { service } => list::status(brain, &service, reply),
+        Request::Apply { .. } => apply::apply(brain, request, reply),
+        Request::Act { act, services, wait } => act::act(brain, act, &services, wait, reply),
+        Request::Down { kill } => down::down(brain, kill, reply),
+        Request::Follow => {
+            answer(reply, Err(WireError::new(ErrorCode::Internal, "`follow` has more than one reply")));
         }
-        (request, ReplyTo::Stream(sender)) => {
-            let (reply, _) = oneshot::channel();
-            debug_assert!(sender.is_closed(), "{request:?} was asked for as a stream");
-            answer(reply, Err(WireError::new(ErrorCode::Internal, "one reply was asked for as a stream")));
-        }
-        (Request::Ping, ReplyTo::Once(reply)) => answer(reply, Ok(pong())),
-        (Request::List, ReplyTo::Once(reply)) => list::list(brain, reply),
-        (Request::Status { service }, ReplyTo::Once(reply)) => list::status(brain, &service, reply),
-        (request @ Request::Apply { .. }, ReplyTo::Once(reply)) => apply::apply(brain, request, reply),
-        (Request::Act { act, services, wait }, ReplyTo::Once(reply)) => {
-            act::act(brain, act, &services, wait, reply);
-        }
-        (Request::Down { kill }, ReplyTo::Once(reply)) => down::down(brain, kill, reply),
     }
+}
+
+/// Takes a client that wants to see every change.
+pub(crate) fn follow(brain: &mut Brain, sender: mpsc::Sender<Reply>) {
+    list::follow(brain, sender);
 }
 
 /// Every request that changes something, with who asked for it.

@@ -16,6 +16,8 @@ pub(crate) enum Wake {
     KeeperGone(String),
     /// A client asks.
     Asked(Asked),
+    /// A client wants to see every change.
+    Followed(mpsc::Sender<Reply>),
     /// A user was looked up for a start.
     Resolved(Resolved),
     /// A check was asked once.
@@ -43,12 +45,12 @@ impl Wake {
 /// A request and the way back to who asked.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    /// What.
+    /// What; never `Follow`.
     pub(crate) request: Request,
     /// Who.
     pub(crate) peer: Peer,
     /// The way back.
-    pub(crate) reply: ReplyTo,
+    pub(crate) reply: oneshot::Sender<Reply>,
 }
 
 /// Who is at the other end of the local socket (`SO_PEERCRED`, `unix(7)`).
@@ -58,13 +60,4 @@ pub(crate) struct Peer {
     pub(crate) uid: u32,
     /// The process, for the audit log.
     pub(crate) pid: Option<i32>,
-}
-
-/// The way back to a client.
-#[derive(Debug)]
-pub(crate) enum ReplyTo {
-    /// One reply.
-    Once(oneshot::Sender<Reply>),
-    /// Many.
-    Stream(mpsc::Sender<Reply>),
 }

@@ -1,0 +1,223 @@
+//! The brain with a keeper that this test plays: what is said on the line, and in which order with what is on disk.
+
+use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, time::Duration};
+
+use mainstay_model::{RestartPolicy, RestartWhen, ServiceId, Spec};
+use mainstay_wire::{
+    Act, Answer, Frames, Memo, Reply, Request, SettledState, SlotPhase, SlotState, ToKeeper, WireExit,
+    WireSpec,
+};
+use tokio::{
+    io::AsyncReadExt,
+    net::UnixStream,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    brain::{Brain, Flow},
+    hands::{Hands, Surroundings},
+    keeper_link,
+    state::{Recorded, StateFile},
+    wake::{Asked, Peer, Wake},
+};
+
+struct Stage {
+    brain: Brain,
+    woken: mpsc::Receiver<Wake>,
+    keeper: UnixStream,
+    frames: Frames,
+    dir: tempfile::TempDir,
+}
+
+fn spec(id: &str, command: &str) -> Spec {
+    Spec {
+        id: id.parse().unwrap(),
+        kind: mainstay_model::Kind::Permanent,
+        command: mainstay_model::Command::new([command.to_owned()]).unwrap(),
+        working_dir: PathBuf::from("/"),
+        user: None,
+        env: BTreeMap::new(),
+        inherited: BTreeMap::new(),
+        depends_on: Vec::new(),
+        restart: RestartPolicy { delay: Duration::ZERO, ..RestartPolicy::with(RestartWhen::OnFailure) },
+        ready: None,
+        stop: mainstay_model::StopPolicy {
+            signal: mainstay_model::Signal::TERM,
+            timeout: Duration::from_secs(5),
+        },
+        log: mainstay_model::LogLimits {
+            max_size: mainstay_model::Bytes(1000),
+            keep: 3.try_into().unwrap(),
+            total: mainstay_model::Bytes(9000),
+        },
+        rerun_unknown: false,
+    }
+}
+
+impl Stage {
+    fn set(recorded: Recorded, slots: &[SlotState]) -> Self {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let (sender, _reader, _writing) = keeper_link::connect(OwnedFd::from(ours)).unwrap();
+        let (wakes, woken) = mpsc::channel(16);
+        let surroundings = Surroundings {
+            logs_dir: "/logs".into(),
+            socket: "/run/sock".to_owned(),
+            project_key: "key".to_owned(),
+            boot_id: "boot".to_owned(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateFile::of(dir.path());
+        let brain = Brain::recall(state, recorded, Hands::new(sender, wakes, surroundings), slots).unwrap();
+        let keeper = UnixStream::from_std(theirs).unwrap();
+        Self { brain, woken, keeper, frames: Frames::default(), dir }
+    }
+
+    async fn said(&mut self) -> ToKeeper {
+        loop {
+            if let Some(message) = self.frames.next_message().unwrap() {
+                return message;
+            }
+            let mut buffer = [0; 4096];
+            let count =
+                timeout(Duration::from_secs(10), self.keeper.read(&mut buffer)).await.unwrap().unwrap();
+            assert!(count > 0);
+            self.frames.push(&buffer[..count]);
+        }
+    }
+
+    fn ask(&mut self, request: Request) -> (Flow, oneshot::Receiver<Reply>) {
+        let (reply, answer) = oneshot::channel();
+        let peer = Peer { uid: 0, pid: None };
+        (self.brain.take(Wake::Asked(Asked { request, peer, reply })), answer)
+    }
+
+    fn apply(&mut self, specs: &[Spec]) -> oneshot::Receiver<Reply> {
+        let request = Request::Apply {
+            project: "shop".to_owned(),
+            dir: "/".to_owned(),
+            files: Vec::new(),
+            fingerprint: "f".to_owned(),
+            specs: specs.iter().map(WireSpec::from).collect(),
+            start: Vec::new(),
+            wait: true,
+        };
+        self.ask(request).1
+    }
+
+    fn heard(&mut self, message: mainstay_wire::FromKeeper) -> Flow {
+        self.brain.take(Wake::Keeper(message))
+    }
+
+    fn on_disk(&self) -> Recorded {
+        StateFile::of(self.dir.path()).read().unwrap()
+    }
+}
+
+fn started(slot: &str, run: u64) -> mainstay_wire::FromKeeper {
+    mainstay_wire::FromKeeper::Started { slot: slot.to_owned(), run, pid: 42 }
+}
+
+fn exited(slot: &str, run: u64, exit: WireExit) -> mainstay_wire::FromKeeper {
+    mainstay_wire::FromKeeper::Exited { slot: slot.to_owned(), run, exit }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_applied_is_on_disk_spawned_and_answered_when_it_runs() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let mut answer = stage.apply(&[spec("api", "./api")]);
+    assert_eq!(stage.on_disk().wanted.len(), 1);
+    let ToKeeper::Spawn { slot, run, program, log, .. } = stage.said().await else { panic!() };
+    assert_eq!((slot.as_str(), run, log.dir.as_str()), ("api", 1, "/logs/api"));
+    assert_eq!(program.words, ["./api"]);
+    for variable in ["MAINSTAY_SERVICE=api", "MAINSTAY_RUN_ID=key.api.1", "MAINSTAY_SOCKET=/run/sock"] {
+        assert!(program.env.iter().any(|entry| entry == variable), "{variable} in {:?}", program.env);
+    }
+    assert!(answer.try_recv().is_err());
+    stage.heard(started("api", 1));
+    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    assert_eq!(services[0].state, SettledState::Done);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_live_service_is_found_again_and_an_untold_end_is_taken_in() {
+    let recorded = Recorded {
+        specs: vec![spec("live", "./live"), spec("ended", "./ended"), spec("done", "./done")],
+        wanted: ["live", "ended"].map(|id| id.parse::<ServiceId>().unwrap()).into(),
+        ..Recorded::default()
+    };
+    let slot = |slot: &str, phase| SlotState {
+        slot: slot.to_owned(),
+        run: 7,
+        phase,
+        memo: Memo { phase: "starting".to_owned(), restarts: 3, ..Memo::default() }.to_text(),
+    };
+    let slots = [
+        slot("live", SlotPhase::Running { pid: 41 }),
+        slot("ended", SlotPhase::Exited { exit: WireExit::Code(9) }),
+        slot("stray", SlotPhase::Running { pid: 43 }),
+        slot("old", SlotPhase::Over),
+    ];
+    let mut stage = Stage::set(recorded, &slots);
+    let status = stage.brain.runner.project().status(&"live".parse().unwrap()).unwrap();
+    assert_eq!((status.pid, status.run.0, status.restarts), (Some(41), 7, 3));
+    let ToKeeper::Acknowledge { slot, run: 7, memo } = stage.said().await else { panic!() };
+    assert_eq!(slot, "ended");
+    assert_eq!(Memo::from_text(&memo).exit, Some(WireExit::Code(9)));
+    let ToKeeper::Spawn { slot, run: 8, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "ended");
+    let ToKeeper::Signal { slot, signal: 9, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "stray");
+    let ToKeeper::Forget { slot } = stage.said().await else { panic!() };
+    assert_eq!(slot, "old");
+    stage.heard(exited("stray", 7, WireExit::Signal(9)));
+    let ToKeeper::Acknowledge { slot, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "stray");
+    let ToKeeper::Forget { slot } = stage.said().await else { panic!() };
+    assert_eq!(slot, "stray");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_unknown_user_is_a_failed_start_and_a_stop_meanwhile_is_kept() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let nobody = Spec {
+        user: Some("no-such-user-at-all".to_owned()),
+        restart: RestartPolicy::with(RestartWhen::Never),
+        ..spec("api", "./api")
+    };
+    let answer = stage.apply(std::slice::from_ref(&nobody));
+    let wake = stage.woken.recv().await.unwrap();
+    stage.brain.take(wake);
+    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    assert_eq!(services[0].state, SettledState::Failed);
+    assert!(services[0].reason.text.contains("no-such-user-at-all"), "{}", services[0].reason.text);
+    let ToKeeper::Acknowledge { run: 1, .. } = stage.said().await else { panic!() };
+
+    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false };
+    let _ = stage.ask(request(Act::Start));
+    let _ = stage.ask(request(Act::Stop));
+    let wake = stage.woken.recv().await.unwrap();
+    stage.brain.take(wake);
+    let ToKeeper::Acknowledge { run: 2, .. } = stage.said().await else { panic!() };
+    let status = stage.brain.runner.project().status(&"api".parse().unwrap()).unwrap();
+    assert_eq!((status.phase.as_str(), status.reason.code()), ("stopped", "stop-requested"));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn down_ends_when_the_last_has_ended() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let _answer = stage.apply(&[spec("api", "./api")]);
+    stage.said().await;
+    stage.heard(started("api", 1));
+    let (flow, answer) = stage.ask(Request::Down { kill: false });
+    assert_eq!(flow, Flow::Continue);
+    assert!(stage.on_disk().wanted.is_empty() && stage.on_disk().going_down);
+    let ToKeeper::Signal { signal: 15, .. } = stage.said().await else { panic!() };
+    let refused = stage.apply(&[spec("api", "./api")]).await.unwrap().into_result().unwrap_err();
+    assert_eq!(refused.code, mainstay_wire::ErrorCode::GoingDown);
+    assert_eq!(stage.heard(exited("api", 1, WireExit::Signal(15))), Flow::Finished);
+    assert_eq!(answer.await.unwrap().into_result(), Ok(Answer::Down));
+    let ToKeeper::Acknowledge { .. } = stage.said().await else { panic!() };
+    assert_eq!(stage.said().await, ToKeeper::Finish);
+}
