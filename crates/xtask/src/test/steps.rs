@@ -1,0 +1,77 @@
+//! The steps, in their order: what is quick to fail comes first.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Outcome, Step, is_ci, passes, setup, tools};
+use crate::{docs, examples, repo, tidy, windows};
+
+/// Everything that CI asks for.
+pub(super) const STEPS: [Step; 13] = [
+    Step { name: "setup", what: "programs that the tests run, and the crates", run: setup::run },
+    Step { name: "fmt", what: "one layout", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "tidy",
+        what: "rooms, floors, unsafe, sizes",
+        run: || tidy::run().map(|()| Outcome::Passed),
+    },
+    Step { name: "typos", what: "spelling", run: typos },
+    Step { name: "deny", what: "licences, bans and sources of the crates", run: deny },
+    Step { name: "shear", what: "no crate is named that nobody uses", run: shear },
+    Step { name: "clippy", what: "lints, as errors", run: clippy },
+    Step { name: "tests", what: "every test but those in comments", run: tests },
+    Step {
+        name: "doctests",
+        what: "examples in comments",
+        run: || cargo(&["test", "--locked", "--workspace", "--doc"]),
+    },
+    Step { name: "doc", what: "comments that rustdoc understands", run: doc },
+    Step { name: "references", what: "docs/reference/ is what the code says", run: references },
+    Step { name: "examples", what: "every example is valid", run: examples::check },
+    Step { name: "windows", what: "floors 0 and 1 type-check for Windows", run: windows::check },
+];
+
+fn cargo(arguments: &[&str]) -> Result<Outcome> {
+    passes(repo::cargo().args(arguments))
+}
+
+fn clippy() -> Result<Outcome> {
+    cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn tests() -> Result<Outcome> {
+    let profile = if is_ci() { "ci" } else { "default" };
+    let mut nextest = in_checkout(tools::NEXTEST.find()?);
+    passes(nextest.args(["nextest", "run", "--locked", "--workspace", "--profile", profile]))
+}
+
+/// Links from a crate's front page to its private rooms are wanted: nobody reads these pages but those who change them.
+fn doc() -> Result<Outcome> {
+    let flags = "-D warnings -A rustdoc::private_intra_doc_links";
+    passes(repo::cargo().env("RUSTDOCFLAGS", flags).args(["doc", "--locked", "--workspace", "--no-deps"]))
+}
+
+/// Advisories are left out: their database is not on a package registry, and a new one must not break an old commit.
+fn deny() -> Result<Outcome> {
+    let mut deny = in_checkout(tools::DENY.find()?);
+    passes(deny.args(["--workspace", "--locked", "check", "bans", "licenses", "sources"]))
+}
+
+fn shear() -> Result<Outcome> {
+    passes(&mut in_checkout(tools::SHEAR.find()?))
+}
+
+fn typos() -> Result<Outcome> {
+    passes(&mut in_checkout(tools::TYPOS.find()?))
+}
+
+fn references() -> Result<Outcome> {
+    docs::run(true).map(|()| Outcome::Passed)
+}
+
+fn in_checkout(program: std::path::PathBuf) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(repo::root());
+    command
+}
