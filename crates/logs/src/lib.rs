@@ -1,1 +1,21 @@
-//! logs.
+//! Reading log files: the last lines of services, and what is written from now on. It never writes them, and needs no daemon.
+//!
+//! The log of a service is a folder: `current`, which is written to, and `@TIME-N.log`, which were `current` before; a
+//! larger N is newer. A rotation is one rename, after which a new `current` is made. So whoever has read a file to its
+//! end and finds that `current` is another one reads the old one once more (nothing is written to it any more), then
+//! those with larger numbers, then the new `current`, and has missed nothing.
+
+mod cutter;
+mod error;
+mod files;
+mod follow;
+mod last;
+mod read;
+mod source;
+mod watch;
+
+pub use cutter::LINE_LIMIT;
+pub use error::LogError;
+pub use follow::{Follow, Handle};
+pub use last::From;
+pub use read::{Line, Sink, folders, read};

@@ -1,0 +1,43 @@
+//! Making the connection, with a bound on how long a full queue of a stuck daemon may hold it up.
+
+use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with,
+        sockopt::{Timeout, set_socket_timeout},
+    },
+};
+
+use crate::ClientError;
+
+/// Connects to the socket at `path`.
+pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientError> {
+    try_connect(path, timeout).map_err(|errno| explain(errno, path, timeout))
+}
+
+fn try_connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    // unix(7): a connect waits for room in the listener's queue, and the send time-out bounds that wait.
+    set_socket_timeout(&socket, Timeout::Send, timeout)?;
+    loop {
+        match rustix::net::connect(&socket, &address) {
+            Err(Errno::INTR) => {}
+            result => break result?,
+        }
+    }
+    Ok(UnixStream::from(socket))
+}
+
+fn explain(errno: Errno, path: &Path, timeout: Option<Duration>) -> ClientError {
+    let socket = path.to_owned();
+    match (errno, timeout) {
+        (Errno::NOENT | Errno::NOTDIR, _) => ClientError::NoDaemon { socket },
+        (Errno::CONNREFUSED, _) => ClientError::DeadSocket { socket },
+        (Errno::ACCESS | Errno::PERM, _) => ClientError::NotPermitted { socket },
+        (Errno::AGAIN, Some(after)) => ClientError::TimedOut { after },
+        _ => ClientError::Broken { act: "connect to", socket, source: io::Error::from(errno) },
+    }
+}

@@ -1,0 +1,124 @@
+//! Folders that are ours alone, and files that are replaced as a whole. What is in them is not known here.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::{HostError, effective_uid};
+
+/// The mode of folders that are ours alone.
+const PRIVATE_MODE: u32 = 0o700;
+
+/// Makes sure that `path` is a real folder of ours with mode 0700; missing folders above it are created the same way.
+///
+/// # Errors
+/// It is a link, no folder, somebody else's, or cannot be created.
+pub fn private_dir(path: &Path) -> Result<(), HostError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_MODE)
+        .create(path)
+        .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
+        .map_err(|error| HostError::path("create", path, error))?;
+    let data = fs::symlink_metadata(path).map_err(|error| HostError::path("examine", path, error))?;
+    if data.is_symlink() {
+        return Err(HostError::Link { path: path.to_owned() });
+    }
+    if !data.is_dir() {
+        return Err(HostError::NotFolder { path: path.to_owned() });
+    }
+    let user = effective_uid();
+    if data.uid() != user {
+        return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
+    }
+    if data.mode() & 0o7777 != PRIVATE_MODE {
+        fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_MODE))
+            .map_err(|error| HostError::path("change the mode of", path, error))?;
+    }
+    Ok(())
+}
+
+/// What a written file survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of any process.
+    Renamed,
+    /// A power cut as well.
+    Synced,
+}
+
+/// Replaces the file as a whole, with mode 0600: a reader sees the old content or the new, never a part.
+///
+/// # Errors
+/// A system call that failed; the old content is then still there.
+pub fn write_atomic(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), HostError> {
+    let temporary = temporary_beside(path);
+    let written = fill(&temporary, bytes, durability)
+        .map_err(|error| HostError::path("write", &temporary, error))
+        .and_then(|()| fs::rename(&temporary, path).map_err(|error| HostError::path("replace", path, error)));
+    if written.is_err() {
+        // Best effort: the first error is what matters.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    if durability == Durability::Synced {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| HostError::path("write", folder, error))?;
+    }
+    Ok(())
+}
+
+fn temporary_beside(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    path.with_file_name(name)
+}
+
+fn fill(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    // A leftover of a dead process with our pid is of no use to anybody.
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    file.write_all(bytes)?;
+    match durability {
+        Durability::Renamed => Ok(()),
+        Durability::Synced => file.sync_all(),
+    }
+}
+
+/// Opens no symbolic link, as a flag for `OpenOptionsExt::custom_flags`.
+pub const NO_LINKS: i32 = libc::O_NOFOLLOW;
+
+/// Renames a file, unless the new name is taken (`renameat2(2)`, RENAME_NOREPLACE).
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], and `renameat2(2)`.
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::{
+        fs::{CWD, RenameFlags, renameat_with},
+        io::Errno,
+    };
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        // The file system does not know the flag; nobody but us makes such names.
+        Err(Errno::INVAL | Errno::NOSYS) => match fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(_) => fs::rename(from, to),
+        },
+        Err(error) => Err(error.into()),
+    }
+}

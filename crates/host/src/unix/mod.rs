@@ -1,0 +1,35 @@
+//! The hands on Unix; Linux is the one that is tested.
+
+mod clock;
+mod family;
+mod fifo;
+mod files;
+mod launch;
+mod leftovers;
+mod limits;
+mod memory;
+mod own;
+mod packet;
+mod poller;
+mod process;
+mod shared_buffer;
+mod spawn;
+mod user;
+
+pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
+pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
+pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
+pub use files::{Durability, NO_LINKS, private_dir, rename_new, write_atomic};
+pub use launch::{AnchorChild, ProgramEnd, run_in_foreground, start_anchor};
+pub use leftovers::{Leader, ProcessTable, RunTrace};
+pub use limits::Limits;
+pub use memory::{release_clean_pages, settle_allocator};
+pub use own::{die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private};
+pub use packet::{PACKET_LIMIT, Packet, Patience, packet_pair, receive_packet, send_packet, stream_pair};
+pub use poller::{Interest, Poller, Ready, SignalReader, Waker, ignore_signals};
+pub use process::{ProcessRow, Usage, process_usage, read_stat, start_time};
+pub use shared_buffer::{Found, SharedBuffer};
+pub use spawn::{
+    Attempt, CHILD_RECORD_BYTES, ChildFacts, ChildRecord, FailedStep, Identity, Output, SpawnRequest, spawn,
+};
+pub use user::{User, effective_uid, lookup_user};

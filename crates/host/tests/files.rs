@@ -1,0 +1,67 @@
+//! Real files: folders that are ours alone, and replacement as a whole.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+};
+
+use mainstay_host::{Durability, HostError, effective_uid, lookup_user, private_dir, write_atomic};
+use tempfile::TempDir;
+
+#[test]
+fn a_private_folder_is_made_with_its_parents_and_mended() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a/b");
+    private_dir(&path).unwrap();
+    for made in [&path, &dir.path().join("a")] {
+        assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o700);
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    private_dir(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_link_a_file_and_a_stranger_are_refused() {
+    let dir = TempDir::new().unwrap();
+    let link = dir.path().join("link");
+    symlink("/tmp", &link).unwrap();
+    assert!(matches!(private_dir(&link), Err(HostError::Link { .. })));
+    symlink("/no/such/place", dir.path().join("dangling")).unwrap();
+    assert!(private_dir(&dir.path().join("dangling")).is_err());
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(private_dir(&file), Err(HostError::NotFolder { .. })));
+    if effective_uid() == 0 {
+        let foreign = dir.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        std::os::unix::fs::chown(&foreign, Some(1234), None).unwrap();
+        let error = private_dir(&foreign).unwrap_err();
+        assert!(error.to_string().ends_with("belongs to user 1234, and this is user 0"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_and_nothing_else_stays() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("state.json");
+    for (text, durability) in [("one", Durability::Renamed), ("two", Durability::Synced)] {
+        write_atomic(&path, text.as_bytes(), durability).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let error = write_atomic(&dir.path().join("none/state"), b"", Durability::Renamed).unwrap_err();
+    assert!(error.to_string().starts_with("cannot write `"), "{error}");
+}
+
+#[test]
+fn users_are_found_by_name_and_by_number() {
+    let root = lookup_user("root").unwrap();
+    assert_eq!((root.uid, root.gid), (0, 0));
+    assert!(root.groups.contains(&0));
+    assert_eq!(lookup_user("0").unwrap(), root);
+    for none in ["no-such-user-here", "4000000000", "", "a\0b"] {
+        assert!(matches!(lookup_user(none), Err(HostError::NoSuchUser { .. })), "{none}");
+    }
+}
