@@ -8,7 +8,7 @@ use mainstay_model::{Exit, ReadyCheck, RunId, ServiceId, Signal, SpawnFailure, S
 use mainstay_probe::Exec;
 use mainstay_runner::{Execution, Spawn};
 use mainstay_wire::{Identity, LogFile, Program, Scope, ToKeeper};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::AbortHandle};
 
 use crate::{
     clock,
@@ -56,11 +56,20 @@ pub(crate) struct Hands {
     pending: BTreeMap<ServiceId, Pending>,
     /// Users of live services, for checks that run as they do.
     users: BTreeMap<ServiceId, User>,
+    /// The latest asking of each service; another one takes its place.
+    asking: BTreeMap<ServiceId, AbortHandle>,
 }
 
 impl Hands {
     pub(crate) fn new(keeper: ToKeeperSender, wakes: mpsc::Sender<Wake>, surroundings: Surroundings) -> Self {
-        Self { keeper, wakes, surroundings, pending: BTreeMap::new(), users: BTreeMap::new() }
+        Self {
+            keeper,
+            wakes,
+            surroundings,
+            pending: BTreeMap::new(),
+            users: BTreeMap::new(),
+            asking: BTreeMap::new(),
+        }
     }
 
     /// The folder of a service's logs.
@@ -198,8 +207,8 @@ impl Execution for Hands {
         let user = self.users.get(id).cloned();
         let env = self.variables(spec, user.as_ref(), run, 0, None);
         let dir = spec.working_dir.to_string_lossy().into_owned();
-        let (wakes, id) = (self.wakes.clone(), id.clone());
-        tokio::spawn(async move {
+        let (wakes, of) = (self.wakes.clone(), id.clone());
+        let asking = tokio::spawn(async move {
             let limit = policy.probe_timeout;
             let answer = match policy.check {
                 ReadyCheck::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
@@ -212,8 +221,11 @@ impl Execution for Hands {
                 ReadyCheck::After(_) => return,
             };
             // A closed channel is a daemon that ends.
-            let _ = wakes.send(Wake::Answered { id, run, answer }).await;
+            let _ = wakes.send(Wake::Answered { id: of, run, answer }).await;
         });
+        if let Some(earlier) = self.asking.insert(id.clone(), asking.abort_handle()) {
+            earlier.abort();
+        }
     }
 
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<mainstay_decide::Memory>) {
@@ -229,6 +241,9 @@ impl Execution for Hands {
     fn forget(&mut self, id: &ServiceId) {
         self.users.remove(id);
         self.pending.remove(id);
+        if let Some(asking) = self.asking.remove(id) {
+            asking.abort();
+        }
         self.keeper.send(&ToKeeper::Forget { slot: id.to_string() });
     }
 }

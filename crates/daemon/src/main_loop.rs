@@ -76,7 +76,8 @@ pub fn main(options: &Options) -> ExitCode {
 async fn run(options: &Options) -> Result<Flow, StartError> {
     let line = inherited_socket(KEEPER_FD).map_err(StartError::NoKeeper)?;
     let (keeper, mut reader, writing) = keeper_link::connect(line).map_err(StartError::NoKeeper)?;
-    let listener = inherited_socket(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
+    let listener =
+        inherited_socket(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
     let slots = greet(&keeper, &mut reader).await?;
     let (wakes, woken) = mpsc::channel(WAKE_LIMIT);
     let brain = recall(options, keeper.clone(), wakes.clone(), &slots);
