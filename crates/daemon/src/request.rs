@@ -51,7 +51,7 @@ fn audit(request: &Request, peer: Peer) {
         Request::Ping | Request::List | Request::Status { .. } | Request::Follow => return,
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
-    tracing::info!(target: "audit", "uid {} pid {pid}: {what}", peer.uid);
+    tracing::info!("audit: uid {} pid {pid}: {what}", peer.uid);
 }
 
 pub(super) fn answer(reply: oneshot::Sender<Reply>, result: Result<Answer, WireError>) {

@@ -4,6 +4,8 @@
 //! closes the gates of each service, and never reaches into one.
 
 mod backoff;
+mod describe;
+mod end;
 mod graph;
 mod memory;
 mod phase;
@@ -11,6 +13,7 @@ mod project;
 mod select;
 mod service;
 mod settle;
+mod start;
 
 pub use backoff::backoff;
 pub use graph::{Graph, GraphError};

@@ -9,6 +9,9 @@ use crate::{
     service::{Decision, Service},
 };
 
+/// The code of [`Reason::Ended`].
+const ENDED: &str = "ended";
+
 /// What cannot be seen from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Memory {
@@ -70,27 +73,28 @@ impl Service {
         let mut service = Self::new(spec, now);
         let mut decision = Decision::default();
         service.goal = goal;
-        let phase = memory.as_ref().map(|memory| memory.phase);
-        let until = memory.as_ref().and_then(|memory| memory.until);
-        if let Some(memory) = memory {
-            service.reason = memory.reason;
-            service.since = memory.since;
-            service.attempts = memory.attempts;
-            service.restarts = memory.restarts;
-            service.exit = memory.exit;
-        }
+        let (phase, until) = match memory {
+            None => (PhaseName::Stopped, None),
+            Some(memory) => {
+                service.reason = memory.reason;
+                service.since = memory.since;
+                service.attempts = memory.attempts;
+                service.restarts = memory.restarts;
+                service.exit = memory.exit;
+                (memory.phase, memory.until)
+            }
+        };
         match live {
             Live::Spawning(run) | Live::Ending(run) => {
                 service.run = run;
+                // Also when it was ready once: it is over or may be, and nothing is to start upon it.
                 service.phase = Phase::Starting(Start { run, step: Step::Spawning });
-                if phase == Some(PhaseName::Running) {
-                    service.phase = Phase::Running { run, pid: 0 };
-                }
+                service.reason = Reason::Spawning { attempt: service.attempts };
             }
             Live::Running(run, pid) => service.recall_running(now, run, pid, &mut decision.actions),
             Live::Over(run) => {
                 service.run = run;
-                service.phase = over(phase, until, goal);
+                service.recall_over(phase, until);
             }
         }
         (service, decision)
@@ -98,13 +102,33 @@ impl Service {
 
     fn recall_running(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
         self.run = run;
-        let only_time =
-            self.spec.ready.as_ref().is_some_and(|policy| matches!(policy.check, ReadyCheck::After(_)));
-        if only_time {
-            self.phase = Phase::Running { run, pid };
-            self.reason = self.running_reason();
-        } else {
-            self.begin_asking(now, run, pid, actions);
+        let check = self.spec.ready.as_ref().map(|policy| &policy.check);
+        match check {
+            Some(ReadyCheck::After(span)) if self.since + *span <= now => {
+                self.phase = Phase::Running { run, pid };
+                self.reason = self.running_reason();
+            }
+            Some(ReadyCheck::After(_)) => self.begin_asking(self.since, run, pid, actions),
+            None | Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {
+                self.begin_asking(now, run, pid, actions);
+            }
+        }
+    }
+
+    fn recall_over(&mut self, phase: PhaseName, until: Option<Moment>) {
+        // One that its policy left stopped is wanted and stays; one that somebody stopped was started again since.
+        let ended = self.reason.code() == ENDED;
+        self.phase = match (phase, until, self.goal) {
+            (PhaseName::Completed, _, _) => Phase::Completed,
+            (PhaseName::Failed, _, Goal::Up) => Phase::Failed,
+            (PhaseName::Stopped, _, Goal::Up) if ended => Phase::Stopped,
+            (_, Some(until), Goal::Up) => Phase::WaitingForBackoff { until },
+            (_, None, Goal::Up) => Phase::WaitingForDependency,
+            (_, _, Goal::Down) => Phase::Stopped,
+        };
+        if self.phase == Phase::Stopped && (phase != PhaseName::Stopped || (ended && self.goal == Goal::Down))
+        {
+            self.reason = Reason::StopRequested;
         }
     }
 
@@ -116,16 +140,5 @@ impl Service {
     /// The stop gate.
     pub fn stop_gate(&self) -> StopGate {
         self.stop_gate
-    }
-}
-
-fn over(phase: Option<PhaseName>, until: Option<Moment>, goal: Goal) -> Phase {
-    match (phase, until, goal) {
-        (Some(PhaseName::Completed), _, _) => Phase::Completed,
-        (Some(PhaseName::Failed), _, Goal::Up) => Phase::Failed,
-        (Some(PhaseName::Stopped), _, Goal::Up) => Phase::Stopped,
-        (_, Some(until), Goal::Up) => Phase::WaitingForBackoff { until },
-        (_, None, Goal::Up) => Phase::WaitingForDependency,
-        (_, _, Goal::Down) => Phase::Stopped,
     }
 }

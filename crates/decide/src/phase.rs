@@ -195,6 +195,11 @@ pub enum Action {
         /// Which.
         run: RunId,
     },
+    /// The latest run is long over, and what is to be remembered has changed since.
+    Remember {
+        /// Which.
+        run: RunId,
+    },
 }
 
 impl Phase {

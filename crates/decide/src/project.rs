@@ -2,18 +2,14 @@
 //!
 //! A service's start gate is open when every instance of everything it depends on has reached its condition; its stop gate
 //! when nothing that depends on it is alive. Both are evaluated again only for the neighbours of what changed, so that the
-//! cost of an event does not grow with the number of services.
+//! cost of an event does not grow with the number of services. What waits in the queue may be overtaken: before each event
+//! is delivered, the gates of its service are looked at again, so that no service decides by a gate of a moment ago.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mainstay_model::{Condition, Moment, PhaseName, Reason, ServiceId, Spec};
+use mainstay_model::{Condition, Moment, PhaseName, Reason, RunId, ServiceId};
 
 use crate::{
-    graph::{Graph, GraphError},
-    memory::{Live, Memory},
     phase::{Action, Event, Goal, StartGate, StopGate},
     service::{Decision, Service},
 };
@@ -47,9 +43,11 @@ pub struct Change {
 pub struct Project {
     pub(crate) nodes: BTreeMap<usize, Node>,
     pub(crate) index: BTreeMap<ServiceId, usize>,
-    order: Vec<ServiceId>,
+    pub(crate) order: Vec<ServiceId>,
     wakes: BTreeSet<(Moment, usize)>,
     next_key: usize,
+    /// The highest run of a service that was removed: a name that comes back counts on from it.
+    pub(crate) removed_run: RunId,
 }
 
 #[derive(Clone, Debug)]
@@ -58,8 +56,10 @@ pub(crate) struct Node {
     pub(crate) service: Service,
     pub(crate) needs: Vec<Edge>,
     pub(crate) needed_by: Vec<usize>,
-    live_dependents: usize,
-    doomed: bool,
+    pub(crate) live_dependents: usize,
+    /// Its place in an order in which each comes after what it needs.
+    pub(crate) rank: usize,
+    pub(crate) doomed: bool,
     wake: Option<Moment>,
 }
 
@@ -67,12 +67,12 @@ pub(crate) struct Node {
 pub(crate) struct Edge {
     pub(crate) to: usize,
     pub(crate) until: Condition,
-    restart: bool,
+    pub(crate) restart: bool,
 }
 
 /// What the neighbours of a service can see of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Facts {
+pub(crate) struct Facts {
     phase: PhaseName,
     live: bool,
     started: bool,
@@ -81,7 +81,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(service: &Service) -> Self {
+    pub(crate) fn of(service: &Service) -> Self {
         Self {
             phase: service.phase().name(),
             live: service.phase().live().is_some(),
@@ -100,93 +100,35 @@ impl Facts {
     }
 }
 
-type Queue = VecDeque<(usize, Event)>;
+impl Node {
+    /// What others are told when it was like this before.
+    pub(crate) fn change(&self, before: Facts) -> Option<Change> {
+        let after = Facts::of(&self.service);
+        let (id, reason) = (self.id.clone(), self.service.reason().clone());
+        ((before.phase, before.ready) != (after.phase, after.ready)).then_some(Change {
+            id,
+            from: before.phase,
+            to: after.phase,
+            reason,
+        })
+    }
+}
+
+pub(crate) type Queue = VecDeque<(usize, Event)>;
 
 impl Project {
-    /// The services of `specs` as they are remembered and seen after the death of whoever held them; see
-    /// [`Service::recall`]. Those wanted start, those not wanted stop.
-    ///
-    /// # Errors
-    /// See [`GraphError`].
-    pub fn recall(
-        now: Moment,
-        specs: Vec<Spec>,
-        wanted: &BTreeSet<ServiceId>,
-        mut seen: impl FnMut(&ServiceId) -> (Option<Memory>, Live),
-    ) -> Result<(Self, Outcome), GraphError> {
-        let graph = Graph::new(&specs)?;
-        let mut project = Self::default();
-        let mut outcome = Outcome::default();
-        for spec in specs {
-            let goal = if wanted.contains(&spec.id) { Goal::Up } else { Goal::Down };
-            let (memory, live) = seen(&spec.id);
-            let id = spec.id.clone();
-            let (service, decision) = Service::recall(Arc::new(spec), goal, memory, live, now);
-            let key = project.insert(id, service);
-            project.carry_out(key, decision, &mut outcome);
-        }
-        project.connect(&graph);
-        let mut queue = Queue::new();
-        for (key, node) in &project.nodes {
-            queue.push_back((*key, Event::StopGate(project.stop_gate(*key))));
-            queue.push_back((*key, Event::StartGate(project.start_gate(*key))));
-            if node.service.goal() == Goal::Down && node.service.phase().live().is_some() {
-                queue.push_back((*key, Event::Stop(Reason::StopRequested)));
-            }
-        }
-        project.work_off(now, queue, &mut outcome);
-        Ok((project, outcome))
-    }
-
-    /// Takes on this description: adds what is new, restarts what runs and would be made differently, and stops and
-    /// removes what is gone. Nothing is started by it.
-    ///
-    /// # Errors
-    /// See [`GraphError`]; then nothing has changed.
-    pub fn apply(&mut self, now: Moment, specs: Vec<Spec>) -> Result<Outcome, GraphError> {
-        let graph = Graph::new(&specs)?;
-        let mut outcome = Outcome::default();
-        let mut restarts = Vec::new();
-        for node in self.nodes.values_mut() {
-            node.doomed =
-                graph.order().binary_search(&node.id).is_err() && !specs.iter().any(|s| s.id == node.id);
-        }
-        for spec in specs {
-            match self.index.get(&spec.id).copied() {
-                None => {
-                    let id = spec.id.clone();
-                    self.insert(id, Service::new(Arc::new(spec), now));
-                }
-                Some(key) => {
-                    if self.describe(now, key, spec, &mut outcome) {
-                        restarts.push(key);
-                    }
-                }
-            }
-        }
-        self.connect(&graph);
-        let mut queue = self.gate_events();
-        queue.extend(restarts.into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
-        let doomed: Vec<usize> =
-            self.nodes.iter().filter(|(_, node)| node.doomed).map(|(key, _)| *key).collect();
-        queue.extend(doomed.iter().map(|key| (*key, Event::Stop(Reason::Removed))));
-        self.work_off(now, queue, &mut outcome);
-        for key in doomed {
-            self.remove_if_over(key, &mut outcome);
-        }
-        Ok(outcome)
-    }
-
-    /// Wants these up, with all that they depend on. What waits, runs or has completed is left alone.
+    /// Wants these up, with all that they depend on. What waits, runs or has completed is left alone, and so is what is being
+    /// removed.
     pub fn want(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys = self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect());
+        let keys = self.closure(&self.staying(ids), |node| node.needs.iter().map(|edge| edge.to).collect());
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Want)))
     }
 
     /// Starts these now, whatever they wait for by time, and again if they completed; wants what they depend on.
     pub fn start(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        let ids = self.staying(ids);
         let named: BTreeSet<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
-        let keys = self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect());
+        let keys = self.closure(&ids, |node| node.needs.iter().map(|edge| edge.to).collect());
         let event = |key| if named.contains(&key) { Event::Start } else { Event::Want };
         self.deliver_all(now, keys.into_iter().map(|key| (key, event(key))))
     }
@@ -199,7 +141,7 @@ impl Project {
 
     /// Ends and starts these, and only these.
     pub fn restart(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        let keys = self.ranked(self.staying(ids).iter().filter_map(|id| self.index.get(id).copied()));
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Restart(Reason::RestartRequested))))
     }
 
@@ -275,88 +217,19 @@ impl Project {
         keys.into_iter().filter_map(|key| self.nodes.get(&key)).map(|node| node.id.clone()).collect()
     }
 
-    fn insert(&mut self, id: ServiceId, service: Service) -> usize {
+    pub(crate) fn insert(&mut self, id: ServiceId, service: Service) -> usize {
         let key = self.next_key;
         self.next_key += 1;
         self.index.insert(id.clone(), key);
         let (needs, needed_by) = (Vec::new(), Vec::new());
         self.nodes.insert(
             key,
-            Node { id, service, needs, needed_by, live_dependents: 0, doomed: false, wake: None },
+            Node { id, service, needs, needed_by, live_dependents: 0, rank: 0, doomed: false, wake: None },
         );
         key
     }
 
-    /// Whether it must be restarted for it.
-    fn describe(&mut self, now: Moment, key: usize, spec: Spec, outcome: &mut Outcome) -> bool {
-        let Some(node) = self.nodes.get_mut(&key) else { return false };
-        let restart = node.service.spec().needs_restart_for(&spec);
-        let decision = node.service.describe(now, Arc::new(spec));
-        self.carry_out(key, decision, outcome);
-        restart
-    }
-
-    /// Draws the edges anew. One that is being removed keeps those that it had, for the order of the stops.
-    fn connect(&mut self, graph: &Graph) {
-        self.order = graph.order().to_vec();
-        let keys: BTreeSet<usize> = self.nodes.keys().copied().collect();
-        for node in self.nodes.values_mut() {
-            node.needed_by.clear();
-            if node.doomed {
-                node.needs.retain(|edge| keys.contains(&edge.to));
-                continue;
-            }
-            let edge = |need: &crate::graph::Need| {
-                let to = *self.index.get(&need.on)?;
-                Some(Edge { to, until: need.until, restart: need.restart })
-            };
-            node.needs = graph.needs(&node.id).iter().filter_map(edge).collect();
-        }
-        let edges: Vec<(usize, usize)> = self
-            .nodes
-            .iter()
-            .flat_map(|(key, node)| node.needs.iter().map(|edge| (*key, edge.to)).collect::<Vec<_>>())
-            .collect();
-        for (from, to) in edges {
-            if let Some(node) = self.nodes.get_mut(&to) {
-                node.needed_by.push(from);
-            }
-        }
-        self.count_live_dependents();
-    }
-
-    fn count_live_dependents(&mut self) {
-        let counts: BTreeMap<usize, usize> = self
-            .nodes
-            .iter()
-            .map(|(key, node)| {
-                let live = |dependent: &&usize| {
-                    self.nodes.get(dependent).is_some_and(|node| node.service.phase().live().is_some())
-                };
-                (*key, node.needed_by.iter().filter(live).count())
-            })
-            .collect();
-        for (key, node) in &mut self.nodes {
-            node.live_dependents = counts.get(key).copied().unwrap_or(0);
-        }
-    }
-
-    /// The gates that are not as their services know them.
-    fn gate_events(&self) -> Queue {
-        let mut queue = Queue::new();
-        for (key, node) in &self.nodes {
-            let (start, stop) = (self.start_gate(*key), self.stop_gate(*key));
-            if start != *node.service.start_gate() {
-                queue.push_back((*key, Event::StartGate(start)));
-            }
-            if stop != node.service.stop_gate() {
-                queue.push_back((*key, Event::StopGate(stop)));
-            }
-        }
-        queue
-    }
-
-    fn start_gate(&self, key: usize) -> StartGate {
+    pub(crate) fn start_gate(&self, key: usize) -> StartGate {
         let needs = self.nodes.get(&key).map_or(&[][..], |node| &node.needs);
         let unmet = needs.iter().find_map(|edge| {
             let node = self.nodes.get(&edge.to)?;
@@ -368,15 +241,15 @@ impl Project {
         }
     }
 
-    fn stop_gate(&self, key: usize) -> StopGate {
+    pub(crate) fn stop_gate(&self, key: usize) -> StopGate {
         match self.nodes.get(&key).map_or(0, |node| node.live_dependents) {
             0 => StopGate::Open,
             _ => StopGate::Closed,
         }
     }
 
-    /// These and all that `next` leads to, in no order that matters: the gates keep the order.
-    fn closure(&self, ids: &[ServiceId], next: impl Fn(&Node) -> Vec<usize>) -> BTreeSet<usize> {
+    /// These and all that `next` leads to, each after what it needs.
+    fn closure(&self, ids: &[ServiceId], next: impl Fn(&Node) -> Vec<usize>) -> Vec<usize> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
         while let Some(key) = open.pop() {
@@ -384,7 +257,18 @@ impl Project {
                 open.extend(self.nodes.get(&key).map(&next).unwrap_or_default());
             }
         }
-        reached
+        self.ranked(reached)
+    }
+
+    /// Those of them that are not being removed.
+    fn staying(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
+        ids.iter().filter(|id| self.node(id).is_some_and(|node| !node.doomed)).cloned().collect()
+    }
+
+    fn ranked(&self, keys: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut keys: Vec<usize> = keys.into_iter().collect();
+        keys.sort_by_key(|key| self.nodes.get(key).map(|node| node.rank));
+        keys
     }
 
     fn deliver_all(&mut self, now: Moment, events: impl IntoIterator<Item = (usize, Event)>) -> Outcome {
@@ -393,21 +277,36 @@ impl Project {
         outcome
     }
 
-    fn work_off(&mut self, now: Moment, mut queue: Queue, outcome: &mut Outcome) {
+    pub(crate) fn work_off(&mut self, now: Moment, mut queue: Queue, outcome: &mut Outcome) {
         while let Some((key, event)) = queue.pop_front() {
-            let Some(node) = self.nodes.get_mut(&key) else { continue };
-            let before = Facts::of(&node.service);
-            let decision = node.service.on(now, event);
-            let after = Facts::of(&node.service);
-            self.carry_out(key, decision, outcome);
-            if before != after {
-                self.propagate(key, before, after, &mut queue, outcome);
-                self.remove_if_over(key, outcome);
+            let Some(node) = self.nodes.get(&key) else { continue };
+            let (start, stop) = (self.start_gate(key), self.stop_gate(key));
+            let recalled = matches!(event, Event::StartGate(_));
+            let gates = [
+                (recalled || start != *node.service.start_gate()).then_some(Event::StartGate(start)),
+                (stop != node.service.stop_gate()).then_some(Event::StopGate(stop)),
+            ];
+            let act = (!matches!(event, Event::StartGate(_) | Event::StopGate(_))).then_some(event);
+            for event in gates.into_iter().flatten().chain(act) {
+                self.deliver(now, key, event, &mut queue, outcome);
             }
         }
     }
 
-    fn carry_out(&mut self, key: usize, decision: Decision, outcome: &mut Outcome) {
+    fn deliver(&mut self, now: Moment, key: usize, event: Event, queue: &mut Queue, outcome: &mut Outcome) {
+        let Some(node) = self.nodes.get_mut(&key) else { return };
+        let before = Facts::of(&node.service);
+        let decision = node.service.on(now, event);
+        let after = Facts::of(&node.service);
+        outcome.changes.extend(node.change(before));
+        self.carry_out(key, decision, outcome);
+        if before != after {
+            self.propagate(key, before, after, queue);
+            self.remove_if_over(key, outcome);
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, key: usize, decision: Decision, outcome: &mut Outcome) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
         outcome.actions.extend(decision.actions.into_iter().map(|action| (node.id.clone(), action)));
         let wake = node.service.wake_at();
@@ -423,19 +322,8 @@ impl Project {
     }
 
     /// Tells the neighbours what changed.
-    fn propagate(
-        &mut self,
-        key: usize,
-        before: Facts,
-        after: Facts,
-        queue: &mut Queue,
-        outcome: &mut Outcome,
-    ) {
+    fn propagate(&mut self, key: usize, before: Facts, after: Facts, queue: &mut Queue) {
         let Some(node) = self.nodes.get(&key) else { return };
-        if (before.phase, before.ready) != (after.phase, after.ready) {
-            let (id, reason) = (node.id.clone(), node.service.reason().clone());
-            outcome.changes.push(Change { id, from: before.phase, to: after.phase, reason });
-        }
         let (id, needs, dependents) = (node.id.clone(), node.needs.clone(), node.needed_by.clone());
         if before.live != after.live {
             for edge in needs {
@@ -466,13 +354,14 @@ impl Project {
         }
     }
 
-    fn remove_if_over(&mut self, key: usize, outcome: &mut Outcome) {
+    pub(crate) fn remove_if_over(&mut self, key: usize, outcome: &mut Outcome) {
         let over = |node: &Node| node.doomed && node.service.phase().live().is_none();
         if !self.nodes.get(&key).is_some_and(over) {
             return;
         }
         let Some(node) = self.nodes.remove(&key) else { return };
         self.index.remove(&node.id);
+        self.removed_run = self.removed_run.max(node.service.run());
         if let Some(at) = node.wake {
             self.wakes.remove(&(at, key));
         }

@@ -7,20 +7,11 @@
 //!
 //! Every event that ends a run is acknowledged, also one of a run that is long over: whoever told it keeps it until then.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use mainstay_model::{
-    Attempts, Condition, Exit, Kind, Moment, ReadyCheck, ReadyPolicy, Reason, RestartWhen, RunId, Signal,
-    Spec,
-};
+use mainstay_model::{Condition, Exit, Kind, Moment, Reason, RunId, Spec};
 
-use crate::{
-    backoff,
-    phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then},
-};
-
-/// The pause after the first refused asking; it doubles up to the check's interval.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
+use crate::phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
 
 /// What a service asks for after one event; its reason is then the service's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,11 +30,15 @@ pub struct Service {
     pub(crate) since: Moment,
     pub(crate) start_gate: StartGate,
     pub(crate) stop_gate: StopGate,
+    /// Why it is wanted down, for the moment when it ends.
+    pub(crate) down: Reason,
     /// The latest run.
     pub(crate) run: RunId,
+    /// Its runs count on from here.
+    pub(crate) removed_run: RunId,
     /// Restarts in a row.
     pub(crate) attempts: u32,
-    /// Restarts in all since somebody started it.
+    /// Restarts that nobody asked for.
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
 }
@@ -59,19 +54,26 @@ impl Service {
             since: now,
             start_gate: StartGate::Open,
             stop_gate: StopGate::Open,
+            down: Reason::StopRequested,
             run: RunId::default(),
+            removed_run: RunId::default(),
             attempts: 0,
             restarts: 0,
             exit: None,
         }
     }
 
+    /// Its first run comes after this one: a late word about a run of a removed service of this name means nothing then.
+    pub(crate) fn counting_from(self, removed_run: RunId) -> Self {
+        Self { removed_run, ..self }
+    }
+
     /// Takes in one event and returns what to do about it; [`Service::reason`] then says why things are as they are.
     pub fn on(&mut self, now: Moment, event: Event) -> Decision {
         let mut decision = Decision::default();
-        let before = self.phase.name();
+        let before = (self.phase.name(), self.run);
         self.take_in(now, event, &mut decision.actions);
-        if self.phase.name() != before {
+        if (self.phase.name(), self.run) != before {
             self.since = now;
         }
         decision
@@ -97,11 +99,24 @@ impl Service {
     /// Another description: its command counts from the next start on, its policies at once.
     pub fn describe(&mut self, now: Moment, spec: Arc<Spec>) -> Decision {
         let mut decision = Decision::default();
+        let before = self.phase.name();
         let old = std::mem::replace(&mut self.spec, spec);
-        if let Phase::Starting(Start { run, step: Step::Asking { pid, .. } }) = self.phase
-            && old.ready != self.spec.ready
-        {
-            self.begin_asking(now, run, pid, &mut decision.actions);
+        match self.phase {
+            Phase::Starting(Start { run, step: Step::Asking { pid, .. } })
+                if old.ready != self.spec.ready =>
+            {
+                self.begin_asking(now, run, pid, &mut decision.actions);
+            }
+            // Until now it would have been ready at its end: nobody has asked it yet.
+            Phase::Running { run, pid }
+                if old.kind == Kind::Oneshot && old.ready.is_none() && self.spec.ready.is_some() =>
+            {
+                self.begin_asking(now, run, pid, &mut decision.actions);
+            }
+            _ => {}
+        }
+        if self.phase.name() != before {
+            self.since = now;
         }
         decision
     }
@@ -246,7 +261,8 @@ impl Service {
     }
 
     fn on_stop(&mut self, now: Moment, cause: Reason, actions: &mut Vec<Action>) {
-        self.goal = Goal::Down;
+        let was = std::mem::replace(&mut self.goal, Goal::Down);
+        self.down = cause.clone();
         match &mut self.phase {
             Phase::Starting(_) | Phase::Running { .. } => match self.stop_gate {
                 StopGate::Open => self.begin_stop(now, cause, Then::Stay, actions),
@@ -257,6 +273,7 @@ impl Service {
                 *old = cause;
                 self.reason = self.stopping_reason();
             }
+            Phase::Stopped if was == Goal::Down => {}
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
@@ -269,7 +286,8 @@ impl Service {
     }
 
     fn on_kill(&mut self, actions: &mut Vec<Action>) {
-        self.goal = Goal::Down;
+        let was = std::mem::replace(&mut self.goal, Goal::Down);
+        self.down = Reason::KillRequested;
         match (self.phase.live(), &self.phase) {
             (Some(run), _) => {
                 let pid = self.phase.pid();
@@ -279,6 +297,7 @@ impl Service {
                 actions.push(Action::Kill { run });
             }
             (None, Phase::Completed) => {}
+            (None, Phase::Stopped) if was == Goal::Down => {}
             (None, _) => {
                 self.phase = Phase::Stopped;
                 self.reason = Reason::KillRequested;
@@ -290,6 +309,13 @@ impl Service {
     fn on_restart(&mut self, now: Moment, cause: Reason, actions: &mut Vec<Action>) {
         match cause {
             Reason::RestartRequested => self.goal = Goal::Up,
+            Reason::Changed if self.goal == Goal::Down && self.phase == Phase::Completed => {
+                // What completed was something else.
+                self.phase = Phase::Stopped;
+                self.reason = cause;
+                actions.push(Action::Remember { run: self.run });
+                return;
+            }
             _ if self.goal == Goal::Down => return,
             Reason::DependencyLost { .. } if self.phase.live().is_none() => return,
             _ => {}
@@ -317,87 +343,12 @@ impl Service {
         let held =
             self.goal == Goal::Down && matches!(self.phase, Phase::Starting(_) | Phase::Running { .. });
         match gate {
-            StopGate::Open if held => self.begin_stop(now, Reason::StopRequested, Then::Stay, actions),
+            StopGate::Open if held => self.begin_stop(now, self.down.clone(), Then::Stay, actions),
             StopGate::Open | StopGate::Closed => {}
         }
     }
 
-    fn on_spawned(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
-        match &mut self.phase {
-            Phase::Starting(start) if start.run == run && start.step == Step::Spawning => {
-                self.begin_asking(now, run, pid, actions);
-            }
-            Phase::Stopping { run: of, pid: known, .. } if *of == run => *known = Some(pid),
-            Phase::Starting(_)
-            | Phase::Stopping { .. }
-            | Phase::Stopped
-            | Phase::WaitingForDependency
-            | Phase::WaitingForBackoff { .. }
-            | Phase::Running { .. }
-            | Phase::Completed
-            | Phase::Failed => {}
-        }
-    }
-
-    fn on_end(
-        &mut self,
-        now: Moment,
-        run: RunId,
-        cause: Reason,
-        exit: Option<Exit>,
-        actions: &mut Vec<Action>,
-    ) {
-        if self.phase.live() == Some(run) {
-            self.exit = exit.or(self.exit);
-            let phase = std::mem::replace(&mut self.phase, Phase::Stopped);
-            match phase {
-                Phase::Stopping { then: Then::Again, .. } => self.start_afresh(actions),
-                Phase::Stopping { then: Then::Stay, cause, .. } => self.reason = cause,
-                Phase::Stopping { then: Then::Fail, cause, .. } => self.follow_failure(now, cause, actions),
-                _ if self.goal == Goal::Down => self.reason = Reason::StopRequested,
-                Phase::Running { .. } => {
-                    if now.since(self.since) >= self.spec.restart.reset_after {
-                        self.attempts = 0;
-                    }
-                    self.follow_end(now, cause, exit, actions);
-                }
-                _ => self.follow_end(now, cause, exit, actions),
-            }
-        }
-        // Before any spawn: whoever told the end keeps it until then, and makes room for the next run.
-        actions.insert(0, Action::Acknowledge { run });
-    }
-
-    fn on_answered(&mut self, now: Moment, of: RunId, answer: Result<(), String>) {
-        let Some(policy) = self.spec.ready.clone() else { return };
-        let Phase::Starting(Start { run, step: Step::Asking { pid, next, refusals, since, .. } }) =
-            &mut self.phase
-        else {
-            return;
-        };
-        if *run != of || next.is_some() {
-            return;
-        }
-        match answer {
-            Ok(()) => {
-                self.phase = Phase::Running { run: *run, pid: *pid };
-                if self.goal == Goal::Up {
-                    self.reason = self.running_reason();
-                }
-            }
-            Err(text) => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << (*refusals).min(10)).min(policy.interval);
-                *next = Some(now + pause);
-                *refusals = refusals.saturating_add(1);
-                if self.goal == Goal::Up {
-                    let check = policy.check.to_string();
-                    self.reason = Reason::NotReady { check, answer: Some(text), since: *since };
-                }
-            }
-        }
-    }
-
-    fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    pub(crate) fn on_tick(&mut self, now: Moment, actions: &mut Vec<Action>) {
         if self.wake_at().is_none_or(|at| at > now) {
             return;
         }
@@ -426,162 +377,6 @@ impl Service {
             | Phase::Running { .. }
             | Phase::Completed
             | Phase::Failed => {}
-        }
-    }
-
-    /// A check that is only time succeeds at its deadline; any other has failed.
-    fn ready_deadline(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
-        let Some(ReadyPolicy { check, timeout, .. }) = self.spec.ready.clone() else { return };
-        if matches!(check, ReadyCheck::After(_)) {
-            self.phase = Phase::Running { run, pid };
-            if self.goal == Goal::Up {
-                self.reason = self.running_reason();
-            }
-            return;
-        }
-        let answer = match &self.reason {
-            Reason::NotReady { answer, .. } => answer.clone(),
-            _ => None,
-        };
-        let cause = Reason::ReadyTimeout { check: check.to_string(), answer, after: timeout };
-        let then = match self.goal {
-            Goal::Up => Then::Fail,
-            Goal::Down => Then::Stay,
-        };
-        self.begin_stop(now, cause, then, actions);
-    }
-
-    /// A start that begins a new row of attempts.
-    fn start_afresh(&mut self, actions: &mut Vec<Action>) {
-        self.attempts = 0;
-        self.start(actions);
-    }
-
-    fn start(&mut self, actions: &mut Vec<Action>) {
-        match &self.start_gate {
-            StartGate::Open => {
-                self.run = self.run.next();
-                self.phase = Phase::Starting(Start { run: self.run, step: Step::Spawning });
-                self.reason = Reason::Spawning { attempt: self.attempts };
-                actions.push(Action::Spawn { run: self.run, attempt: self.attempts });
-            }
-            StartGate::Closed { on, until } => {
-                self.reason = Reason::Dependency { on: on.clone(), until: *until, because: None };
-                self.phase = Phase::WaitingForDependency;
-            }
-        }
-    }
-
-    pub(crate) fn begin_asking(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
-        let Some(policy) = &self.spec.ready else {
-            self.phase = Phase::Running { run, pid };
-            if self.goal == Goal::Up {
-                self.reason = Reason::Running;
-            }
-            return;
-        };
-        let (wait, next) = match policy.check {
-            ReadyCheck::After(span) => (span, Some(Moment::NEVER)),
-            ReadyCheck::Tcp(_) | ReadyCheck::Exec(_) => {
-                actions.push(Action::Ask { run });
-                (policy.timeout, None)
-            }
-        };
-        let step = Step::Asking { pid, since: now, deadline: now + wait, next, refusals: 0 };
-        let start = Start { run, step };
-        if self.goal == Goal::Up {
-            self.reason = self.starting_reason(&start);
-        }
-        self.phase = Phase::Starting(start);
-    }
-
-    fn begin_stop(&mut self, now: Moment, cause: Reason, then: Then, actions: &mut Vec<Action>) {
-        let Some(run) = self.phase.live() else { return };
-        let policy = &self.spec.stop;
-        let at_once = policy.signal == Signal::KILL || policy.timeout.is_zero();
-        let kill_at = (!at_once).then(|| now + policy.timeout);
-        actions.push(match kill_at {
-            None => Action::Kill { run },
-            Some(_) => Action::Signal { run, signal: policy.signal },
-        });
-        self.phase = Phase::Stopping { run, pid: self.phase.pid(), kill_at, cause, then };
-        self.reason = self.stopping_reason();
-    }
-
-    /// What follows an end that nobody asked for.
-    fn follow_end(&mut self, now: Moment, cause: Reason, exit: Option<Exit>, actions: &mut Vec<Action>) {
-        let success =
-            matches!(exit, Some(Exit::Code(code)) if self.spec.restart.success_exit_codes.contains(&code));
-        match (self.spec.kind, exit) {
-            (Kind::Oneshot, Some(exit)) if success => {
-                self.phase = Phase::Completed;
-                self.reason = Reason::Completed { exit };
-            }
-            (Kind::Oneshot, Some(Exit::Unknown)) if !self.spec.rerun_unknown => {
-                self.phase = Phase::Failed;
-                self.reason = Reason::UnknownOutcome { kind: Kind::Oneshot };
-            }
-            (Kind::Oneshot, Some(Exit::Unknown)) => self.schedule_restart(now, cause, actions),
-            (Kind::Permanent, Some(exit)) if success && self.spec.restart.when != RestartWhen::Always => {
-                self.reason = Reason::Ended { exit, policy: self.spec.restart.when };
-            }
-            (Kind::Permanent, _) if success => self.schedule_restart(now, cause, actions),
-            (Kind::Permanent | Kind::Oneshot, _) => self.follow_failure(now, cause, actions),
-        }
-    }
-
-    fn follow_failure(&mut self, now: Moment, cause: Reason, actions: &mut Vec<Action>) {
-        match self.spec.restart.when {
-            RestartWhen::Never => {
-                self.phase = Phase::Failed;
-                self.reason = Reason::GaveUp { cause: Box::new(cause), attempts: 0 };
-            }
-            RestartWhen::OnFailure | RestartWhen::Always => self.schedule_restart(now, cause, actions),
-        }
-    }
-
-    fn schedule_restart(&mut self, now: Moment, cause: Reason, actions: &mut Vec<Action>) {
-        let attempts = self.spec.restart.attempts;
-        let cause = Box::new(cause);
-        if matches!(attempts, Attempts::UpTo(most) if self.attempts >= most) {
-            self.phase = Phase::Failed;
-            self.reason = Reason::GaveUp { cause, attempts: self.attempts };
-            return;
-        }
-        self.attempts = self.attempts.saturating_add(1);
-        let until = now + backoff(&self.spec.restart, self.attempts);
-        self.phase = Phase::WaitingForBackoff { until };
-        self.reason = Reason::Backoff { cause, until, attempt: self.attempts, attempts };
-        self.on_tick(now, actions);
-    }
-
-    pub(crate) fn running_reason(&self) -> Reason {
-        match &self.spec.ready {
-            None => Reason::Running,
-            Some(policy) => Reason::Ready { check: policy.check.to_string() },
-        }
-    }
-
-    fn starting_reason(&self, start: &Start) -> Reason {
-        match (&start.step, &self.spec.ready) {
-            (Step::Asking { since, .. }, Some(policy)) => {
-                Reason::NotReady { check: policy.check.to_string(), answer: None, since: *since }
-            }
-            (Step::Spawning, _) | (Step::Asking { .. }, None) => Reason::Spawning { attempt: self.attempts },
-        }
-    }
-
-    fn stopping_reason(&self) -> Reason {
-        match &self.phase {
-            Phase::Stopping { cause, kill_at: Some(kill_at), .. } => Reason::Stopping {
-                cause: Box::new(cause.clone()),
-                signal: self.spec.stop.signal,
-                kill_at: *kill_at,
-            },
-            Phase::Stopping { cause, kill_at: None, .. } => {
-                Reason::Killing { cause: Box::new(cause.clone()) }
-            }
-            _ => self.reason.clone(),
         }
     }
 }

@@ -95,9 +95,9 @@ impl Project {
         let node = self.node(id)?;
         let reason = match node.service.reason() {
             Reason::Dependency { on, until, .. } => {
-                let because = match self.node(on)?.service.phase().name() {
-                    PhaseName::Running => None,
-                    _ => self.full_reason(on).map(Box::new),
+                let because = match self.node(on).map(|node| node.service.phase().name()) {
+                    None | Some(PhaseName::Running) => None,
+                    Some(_) => self.full_reason(on).map(Box::new),
                 };
                 Reason::Dependency { on: on.clone(), until: *until, because }
             }

@@ -186,7 +186,7 @@ impl Reason {
             Self::Stopping { cause, signal, kill_at } => format!(
                 "{}; sent {signal}, kill follows in {}",
                 cause.sentence(now),
-                span_text(kill_at.since(now))
+                left_text(kill_at.since(now))
             ),
             Self::Killing { cause } => format!("{}; sent KILL", cause.sentence(now)),
             Self::Exited(exit) => exited(*exit),
@@ -247,7 +247,7 @@ fn backoff(cause: &Reason, left: Duration, attempt: u32, attempts: Attempts, now
         Attempts::UpTo(most) => format!(" of {most}"),
         Attempts::Unlimited => String::new(),
     };
-    format!("{}; restart {attempt}{of} in {}", cause.sentence(now), span_text(left))
+    format!("{}; restart {attempt}{of} in {}", cause.sentence(now), left_text(left))
 }
 
 /// At most three by name.
@@ -256,6 +256,15 @@ fn list(ids: &[ServiceId]) -> String {
     match ids.len().saturating_sub(3) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// What is left of a span: from a second on the begun second counts, so that a countdown starts with what was promised.
+fn left_text(left: Duration) -> String {
+    match left.subsec_nanos() {
+        0 => span_text(left),
+        _ if left.as_secs() == 0 => span_text(left),
+        _ => span_text(Duration::from_secs(left.as_secs() + 1)),
     }
 }
 

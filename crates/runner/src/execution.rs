@@ -26,9 +26,10 @@ pub trait Execution {
     fn signal(&mut self, id: &ServiceId, run: RunId, signal: Signal);
     /// Kills everything of the run.
     fn kill(&mut self, id: &ServiceId, run: RunId);
-    /// Asks the run's check once; answered by `Answered`.
+    /// Asks the run's check once; answered by `Answered`. An earlier asking of this service is not answered any more.
     fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec);
-    /// The run's end was taken in; from now on this is to be remembered.
+    /// The run's end was taken in; from now on this is to be remembered. It comes again for the same run when only that has
+    /// changed.
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>);
     /// The service is no more.
     fn forget(&mut self, id: &ServiceId);

@@ -1,0 +1,180 @@
+//! Makes sure that the project's daemon is there: makes its folders and starts an anchor when nobody answers.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::symlink,
+    path::Path,
+    time::Duration,
+};
+
+use mainstay_client::{Client, ClientError};
+use mainstay_host::Process;
+use rustix::{
+    fs::{CWD, FileType, Mode},
+    io::Errno,
+};
+
+use crate::{exit::Exit, failure::Failure, output::Output, places::Places};
+
+/// How long the three processes may take to come up, when nobody says.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long those of before may take to be gone.
+const LEAVING: Duration = Duration::from_secs(30);
+
+/// Connects to the daemon, which is started when there is none. Leaves in `places` where it was started.
+pub(crate) fn connect_or_start(
+    places: &mut Places,
+    timeout: Option<Duration>,
+    output: &Output,
+) -> Result<Client, Failure> {
+    match Client::connect_within(&places.socket(), timeout) {
+        Err(error) if error.is_no_daemon() => {}
+        result => return Ok(result?),
+    }
+    start(places, timeout, output)?;
+    Ok(Client::connect_within(&places.socket(), timeout)?)
+}
+
+/// The processes of a project that is being stopped.
+pub(crate) struct Remaining(Vec<Process>);
+
+impl Remaining {
+    /// Those that run now: they have left their ids in the files that they lock.
+    pub(crate) fn of(run_dir: &Path) -> Self {
+        let holder = |name: &str| {
+            let text = fs::read_to_string(run_dir.join(name)).ok()?;
+            let (pid, start) = text.trim().split_once(' ')?;
+            Process::open(pid.parse().ok()?, start.parse().ok()?)
+        };
+        Self(["keeper.lock", "anchor.lock"].into_iter().filter_map(holder).collect())
+    }
+
+    /// Waits until nobody answers any more and the processes have ended.
+    pub(crate) fn wait_until_gone(
+        &self,
+        socket: &Path,
+        patience: Option<Duration>,
+    ) -> Result<(), ClientError> {
+        let after = patience.unwrap_or(LEAVING);
+        for process in &self.0 {
+            if !process.wait_gone(after) {
+                return Err(ClientError::TimedOut { after });
+            }
+        }
+        loop {
+            // Whoever holds the socket goes on: a connection that nobody accepts ends with its last holder.
+            match Client::connect_within(socket, Some(after)) {
+                Ok(client) => client.wait_closed()?,
+                Err(error @ ClientError::TimedOut { .. }) => return Err(error),
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+fn start(places: &mut Places, timeout: Option<Duration>, output: &Output) -> Result<(), Failure> {
+    places.run_dir = places.next_run_dir.clone();
+    make_folders(places)?;
+    // Not in the run directory, which the anchor clears when it ends.
+    let lock_path = places.state_dir.join("start.lock");
+    let lock = File::create(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
+    // Of several that start at once the first does it, and the others find it done.
+    lock.lock().map_err(|error| cannot("lock", &lock_path, &error))?;
+    match Client::connect_within(&places.socket(), timeout) {
+        Err(error) if error.is_no_daemon() => {
+            // One that is just ending must be gone before the next.
+            Remaining::of(&places.run_dir).wait_until_gone(&places.socket(), timeout)?;
+            start_anchor(places, timeout.unwrap_or(PATIENCE), output)
+        }
+        result => Ok(result.map(drop)?),
+    }
+}
+
+fn make_folders(places: &Places) -> Result<(), Failure> {
+    mainstay_host::private_dir(&places.state_dir).map_err(|error| {
+        Failure::from(error).with_help("`--state-dir DIR` keeps state and logs elsewhere")
+    })?;
+    let ignore = places.state_dir.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(&ignore, "*\n").map_err(|error| cannot("write", &ignore, &error))?;
+    }
+    let help = "`XDG_RUNTIME_DIR` names the directory under which sockets and FIFOs are made";
+    mainstay_host::private_dir(&places.run_dir).map_err(|error| Failure::from(error).with_help(help))?;
+    try_fifo(&places.run_dir)?;
+    point(&places.pointer(), &places.run_dir)
+}
+
+/// Some file systems know no FIFOs; without them nothing can be started, and it is better said here than by each service.
+fn try_fifo(run_dir: &Path) -> Result<(), Failure> {
+    let path = run_dir.join(format!(".fifo-{}", std::process::id()));
+    match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+        Ok(()) | Err(Errno::EXIST) => {
+            let _ = fs::remove_file(&path);
+            Ok(())
+        }
+        Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::IO)) => {
+            let text = format!("cannot make a FIFO in {}: {}", run_dir.display(), io::Error::from(errno));
+            Err(Failure::new(Exit::Failed, text)
+                .with_help("its file system has none: set XDG_RUNTIME_DIR to a directory on one that has (tmpfs, ext4, …)"))
+        }
+        Err(errno) => Err(cannot("write to", run_dir, &io::Error::from(errno))),
+    }
+}
+
+fn point(pointer: &Path, run_dir: &Path) -> Result<(), Failure> {
+    if fs::read_link(pointer).is_ok_and(|target| target == run_dir) {
+        return Ok(());
+    }
+    // Two that do this at once write the same; the last one stays.
+    let fresh = pointer.with_file_name(format!(".run-{}", std::process::id()));
+    let _ = fs::remove_file(&fresh);
+    symlink(run_dir, &fresh)
+        .and_then(|()| fs::rename(&fresh, pointer))
+        .map_err(|error| cannot("write", pointer, &error))
+}
+
+fn start_anchor(places: &Places, patience: Duration, output: &Output) -> Result<(), Failure> {
+    let exe = std::env::current_exe().map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot find this program's own file: {error}"))
+    })?;
+    let log = places.state_dir.join("anchor.log");
+    output.detail(&format!("starting {} daemon anchor for {}", exe.display(), places.state_dir.display()));
+    let mut anchor = mainstay_host::start_anchor(&exe, arguments(places), &log)
+        .map_err(|error| cannot("start", &exe, &error))?;
+    let seconds = patience.as_secs();
+    let answer = anchor.answer(patience).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            Failure::new(Exit::TimedOut, format!("the daemon did not come up within {seconds} s")).with_help(
+                format!("what it says of itself is in {}", places.logs_dir.join("@daemon").display()),
+            )
+        }
+        _ => Failure::new(Exit::Failed, format!("the anchor did not answer: {error}")),
+    })?;
+    let seen = format!("{} says more", log.display());
+    match answer.split_once(' ').map_or((answer.as_str(), ""), |(word, rest)| (word, rest)) {
+        ("up", _) => Ok(()),
+        ("error", text) => Err(Failure::new(Exit::Failed, text).with_help(seen)),
+        _ => Err(Failure::new(Exit::Failed, "the anchor ended before the daemon was there").with_help(seen)),
+    }
+}
+
+fn arguments(places: &Places) -> Vec<std::ffi::OsString> {
+    let mut words = vec!["daemon".into(), "anchor".into()];
+    let directories = [
+        ("--state-dir", &places.state_dir),
+        ("--run-dir", &places.run_dir),
+        ("--logs-dir", &places.logs_dir),
+    ];
+    for (option, path) in directories {
+        words.extend([option.into(), path.clone().into_os_string()]);
+    }
+    words
+}
+
+fn cannot(act: &str, path: &Path, error: &io::Error) -> Failure {
+    let exit =
+        if error.kind() == io::ErrorKind::PermissionDenied { Exit::NotPermitted } else { Exit::Failed };
+    Failure::new(exit, format!("cannot {act} {}: {error}", path.display()))
+}

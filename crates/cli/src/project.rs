@@ -1,0 +1,199 @@
+//! The project's files as services: reads texts and variables, and lets `config` judge them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use mainstay_config::{Inputs, Problems, Source};
+use mainstay_decide::{Graph, select};
+use mainstay_model::{ServiceId, Spec};
+use mainstay_wire::{Request, WireSpec};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    output::{Output, Paint},
+    places::{ProjectFile, Surroundings},
+};
+
+/// How many names an error lists.
+const SHOWN: usize = 10;
+
+/// A project whose files are without fault.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) name: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) specs: Vec<Spec>,
+    pub(crate) fingerprint: String,
+}
+
+/// Why there is no project.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// A file cannot be read.
+    Unreadable { path: PathBuf, source: io::Error },
+    /// They make no project.
+    Problems(Problems),
+}
+
+/// Reads the files of a project.
+pub(crate) fn load(file: &ProjectFile, surroundings: &Surroundings) -> Result<Project, LoadError> {
+    let read = |path: &PathBuf| source(path, &surroundings.directory);
+    let variables: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let inputs = Inputs {
+        base: file.main.iter().chain(&file.additions).map(read).collect::<Result<_, _>>()?,
+        local: file.local.as_ref().map(read).transpose()?,
+        directory: file.directory.clone(),
+        variables: &variables,
+        read: &|path| fs::read_to_string(path),
+    };
+    let project = mainstay_config::load(&inputs).map_err(LoadError::Problems)?;
+    Ok(Project {
+        name: project.name,
+        directory: project.directory,
+        files: file.all().cloned().collect(),
+        specs: project.specs,
+        fingerprint: format!("{:016x}", project.fingerprint),
+    })
+}
+
+fn source(path: &Path, directory: &Path) -> Result<Source, LoadError> {
+    let text =
+        fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    // As short as it can be said here.
+    let shown = path.strip_prefix(directory).unwrap_or(path);
+    Ok(Source { path: shown.to_owned(), text })
+}
+
+impl LoadError {
+    /// Shows the problems, and gives the failure that ends the program.
+    pub(crate) fn tell(self, output: &Output) -> Failure {
+        match self {
+            Self::Unreadable { path, source } => {
+                let exit = if source.kind() == io::ErrorKind::PermissionDenied {
+                    Exit::NotPermitted
+                } else {
+                    Exit::InvalidConfiguration
+                };
+                Failure::new(exit, format!("cannot read {}: {source}", path.display()))
+            }
+            Self::Problems(problems) => {
+                output.error_text(&render(&problems, output.paint_errors));
+                Failure::new(Exit::InvalidConfiguration, format!("{problems}; nothing was changed"))
+            }
+        }
+    }
+}
+
+/// Every problem with its place, underlined.
+pub(crate) fn render(problems: &Problems, paint: Paint) -> String {
+    let theme = match paint {
+        Paint::Colour => GraphicalTheme::unicode(),
+        Paint::Plain => GraphicalTheme::unicode_nocolor(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let mut text = String::new();
+    for problem in problems.iter() {
+        if handler.render_report(&mut text, problem).is_err() {
+            text.push_str(&problem.plain());
+        }
+        text.push('\n');
+    }
+    match problems.omitted() {
+        0 => {}
+        more => text.push_str(&format!("and {more} more\n\n")),
+    }
+    text
+}
+
+impl Project {
+    /// The ids of all instances.
+    pub(crate) fn ids(&self) -> Vec<ServiceId> {
+        self.specs.iter().map(|spec| spec.id.clone()).collect()
+    }
+
+    /// How many services there are, instances not counted.
+    pub(crate) fn service_count(&self) -> usize {
+        self.specs.iter().map(|spec| &spec.id.name).collect::<BTreeSet<_>>().len()
+    }
+
+    /// What these patterns mean; all when there are none.
+    pub(crate) fn chosen(&self, patterns: &[String]) -> Result<Vec<ServiceId>, Failure> {
+        choose(patterns, &self.ids())
+    }
+
+    /// What starting these starts: with all that they need.
+    pub(crate) fn started_with(&self, patterns: &[String]) -> Result<Vec<ServiceId>, Failure> {
+        let chosen = self.chosen(patterns)?;
+        let Ok(graph) = Graph::new(&self.specs) else { return Ok(chosen) };
+        Ok(graph.with_needs(&chosen.into_iter().collect()).into_iter().collect())
+    }
+
+    /// The request that makes the daemon run this.
+    pub(crate) fn apply(&self, start: &[String], wait: bool) -> Request {
+        Request::Apply {
+            project: self.name.clone(),
+            dir: self.directory.to_string_lossy().into_owned(),
+            files: self.files.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+            fingerprint: self.fingerprint.clone(),
+            specs: self.specs.iter().map(WireSpec::from).collect(),
+            start: start.to_vec(),
+            wait,
+        }
+    }
+}
+
+/// What these patterns mean among `ids`, each once, in their order; all when there are none.
+pub(crate) fn choose(patterns: &[String], ids: &[ServiceId]) -> Result<Vec<ServiceId>, Failure> {
+    if patterns.is_empty() {
+        return Ok(ids.to_vec());
+    }
+    let mut chosen = BTreeSet::new();
+    for pattern in patterns {
+        let found = select(pattern, ids);
+        if found.is_empty() {
+            return Err(no_such_service(pattern, ids));
+        }
+        chosen.extend(found);
+    }
+    Ok(ids.iter().filter(|id| chosen.contains(id)).cloned().collect())
+}
+
+/// No service is called that.
+pub(crate) fn no_such_service(pattern: &str, ids: &[ServiceId]) -> Failure {
+    let names: BTreeSet<&str> = ids.iter().map(|id| id.name.as_str()).collect();
+    let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+    let help = match (shown.is_empty(), names.len().saturating_sub(SHOWN)) {
+        (true, _) => "the project has no services".to_owned(),
+        (false, 0) => format!("there are: {}", shown.join(", ")),
+        (false, more) => format!("there are: {} and {more} more", shown.join(", ")),
+    };
+    Failure::new(Exit::NoSuchService, format!("there is no service `{pattern}`")).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_globs_choose_each_once_and_in_order() {
+        let ids: Vec<ServiceId> = ["db", "api@1", "api@2"].map(|id| id.parse().unwrap()).into();
+        let chosen = |patterns: &[&str]| {
+            let patterns: Vec<String> = patterns.iter().map(|text| (*text).to_owned()).collect();
+            choose(&patterns, &ids).map(|ids| ids.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(chosen(&["api", "db", "api@1"]).unwrap(), ["db", "api@1", "api@2"]);
+        assert_eq!(chosen(&[]).unwrap().len(), 3);
+        let failure = chosen(&["api", "web"]).unwrap_err();
+        assert_eq!(failure.exit, Exit::NoSuchService);
+        assert_eq!(failure.text, "there is no service `web`");
+        assert_eq!(failure.help.as_deref(), Some("there are: api, db"));
+    }
+}

@@ -1,0 +1,80 @@
+//! The verbs, one file each: its arguments, what it asks of the daemon, what it prints, and how the program ends.
+
+pub(crate) mod act;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod daemon;
+pub(crate) mod down;
+pub(crate) mod kill;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod restart;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod up;
+
+use std::time::Duration;
+
+use crate::{
+    arguments::{Arguments, Global, Verb},
+    exit::Exit,
+    failure::Failure,
+    output::Output,
+    places::{Places, Surroundings},
+    project::{self, Project},
+};
+
+/// What every verb can use.
+pub(crate) struct Context<'a> {
+    pub(crate) global: &'a Global,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) output: &'a Output,
+}
+
+impl Context<'_> {
+    /// Where everything of the project is.
+    pub(crate) fn places(&self) -> Result<Places, Failure> {
+        Places::find(self.global, &self.surroundings)
+    }
+
+    /// The project as its files describe it; what is wrong with them is shown.
+    pub(crate) fn project(&self, places: &Places) -> Result<Project, Failure> {
+        let file = places.require_file(&self.surroundings)?;
+        project::load(file, &self.surroundings).map_err(|error| error.tell(self.output))
+    }
+
+    /// `--timeout`.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.global.timeout
+    }
+}
+
+/// Does what the command line says.
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Exit, Failure> {
+    let Arguments { global, verb } = arguments;
+    let context = || {
+        let surroundings = Surroundings::read()?;
+        Ok::<_, Failure>(Context { global: &global, surroundings, output })
+    };
+    match verb {
+        Verb::Up(up) => up.run(&context()?),
+        Verb::Down(down) => down.run(&context()?),
+        Verb::Start(start) => start.run(&context()?),
+        Verb::Stop(stop) => stop.run(&context()?),
+        Verb::Restart(restart) => restart.run(&context()?),
+        Verb::Kill(kill) => kill.run(&context()?),
+        Verb::Run(run) => run.run(&context()?),
+        Verb::List(list) => list.run(&context()?),
+        Verb::Status(status) => status.run(&context()?),
+        Verb::Logs(logs) => logs.run(&context()?),
+        Verb::Check(check) => check.run(&context()?),
+        Verb::Schema(schema) => Ok(schema.run(output)),
+        Verb::Completions(completions) => Ok(completions.run(output)),
+        Verb::Man(man) => man.run(output),
+        Verb::Daemon(daemon) => daemon.run(),
+    }
+}

@@ -1,0 +1,72 @@
+//! `mainstay down`.
+
+use std::{sync::mpsc, thread};
+
+use clap::Args;
+use mainstay_client::Client;
+use mainstay_wire::{Answer, Request, SCHEMA_VERSION};
+
+use crate::{
+    door,
+    exit::Exit,
+    failure::Failure,
+    launch,
+    output::{Form, Loudness},
+    verbs::Context,
+    view::event,
+};
+
+/// Stops everything in reverse order, and Mainstay with it
+#[derive(Debug, Args)]
+pub(crate) struct Down {}
+
+/// What happens while everything is stopped.
+enum Wake {
+    Event(String),
+    Stopped(Result<Answer, mainstay_client::ClientError>),
+}
+
+impl Down {
+    pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
+        let places = context.places()?;
+        let output = context.output;
+        let mut client = door::connect(&places, context.timeout())?;
+        let remaining = launch::Remaining::of(&places.run_dir);
+        let (wakes, woken) = mpsc::sync_channel(64);
+        if output.form() == Form::Text && output.loudness() > Loudness::Quiet {
+            show_events(&places.socket(), wakes.clone());
+        }
+        thread::spawn(move || wakes.send(Wake::Stopped(client.request(&Request::Down { kill: false }))));
+        for wake in woken {
+            match wake {
+                Wake::Event(line) => {
+                    output.line(&line);
+                    output.flush();
+                }
+                Wake::Stopped(result) => {
+                    result?;
+                    break;
+                }
+            }
+        }
+        remaining.wait_until_gone(&places.socket(), context.timeout())?;
+        if output.form() == Form::Json {
+            output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "down": true }));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Each service that has ended is a line. Without them, everything is stopped as well.
+fn show_events(socket: &std::path::Path, wakes: mpsc::SyncSender<Wake>) {
+    let Ok(events) = Client::connect(socket).and_then(Client::follow) else { return };
+    thread::spawn(move || {
+        for answer in events.map_while(Result::ok) {
+            let Answer::Event(event) = answer else { continue };
+            let Some(line) = event::line(&event) else { continue };
+            if wakes.send(Wake::Event(line)).is_err() {
+                return;
+            }
+        }
+    });
+}

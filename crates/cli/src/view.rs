@@ -1,0 +1,10 @@
+//! What people see of services: tables, blocks and lines. Prints nothing, reads no clock.
+
+pub(crate) mod cut;
+pub(crate) mod event;
+pub(crate) mod list;
+pub(crate) mod prefix;
+pub(crate) mod settled;
+pub(crate) mod span;
+pub(crate) mod status;
+pub(crate) mod style;

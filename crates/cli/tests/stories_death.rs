@@ -1,0 +1,167 @@
+//! Death of Mainstay's own processes: services do not notice, nothing starts twice, no end is missed.
+
+mod story;
+
+use story::{Project, is_alive, kill, wait_until};
+
+const TOML: &str = r#"
+[defaults]
+restart = { policy = "on-failure", delay = "50ms" }
+
+[service.steady]
+command = ["sh", "-c", "echo start >> starts; n=0; while :; do n=$((n+1)); echo line $n; sleep 0.01; done"]
+
+[service.once]
+kind = "oneshot"
+command = "sh -c 'echo ran >> ran'"
+
+[service.ends]
+command = ["sh", "-c", "echo $$ >> pids; while ! test -e end; do sleep 0.02; done; rm end; exit 9"]
+
+[service.stopped]
+command = "sleep 1000"
+"#;
+
+fn begin() -> Project {
+    let project = Project::new(TOML);
+    project.up().expect(0);
+    project.run(&["stop", "stopped"]).expect(0);
+    project
+}
+
+/// What must be so after any death of ours.
+fn nothing_happened_to_the_services(project: &Project, steady: u32) {
+    assert!(is_alive(steady));
+    assert_eq!(project.pid("steady"), steady);
+    assert_eq!(project.read("starts"), "start\n");
+    assert_eq!(project.read("ran"), "ran\n");
+    assert_eq!(project.service("once")["phase"], "completed");
+    assert_eq!(project.service("stopped")["phase"], "stopped");
+    let before = project.log("steady").len();
+    wait_until("lines go on", || project.log("steady").len() > before);
+    for (at, line) in project.log("steady").lines().enumerate() {
+        assert_eq!(line, format!("line {}", at + 1));
+    }
+}
+
+#[test]
+fn a_killed_daemon_comes_back_and_knows_everything() {
+    let project = begin();
+    let (steady, three) = (project.pid("steady"), project.three());
+    for _ in 0..3 {
+        let daemon = project.three().daemon.unwrap();
+        kill(daemon, "KILL");
+        wait_until("another daemon answers", || {
+            project.three().daemon.is_some_and(|pid| pid != daemon) && project.run(&["list"]).code == 0
+        });
+        project.wait_for_phase("steady", "running");
+        nothing_happened_to_the_services(&project, steady);
+    }
+    assert_eq!((project.three().anchor, project.three().keeper), (three.anchor, three.keeper));
+}
+
+#[test]
+fn a_killed_keeper_comes_back_and_the_services_go_on() {
+    let project = begin();
+    let (steady, anchor) = (project.pid("steady"), project.three().anchor);
+    for _ in 0..3 {
+        let keeper = project.three().keeper.unwrap();
+        kill(keeper, "KILL");
+        wait_until("another keeper is there", || project.three().keeper.is_some_and(|pid| pid != keeper));
+        wait_until("it answers", || project.run(&["list"]).code == 0);
+        project.wait_for_phase("steady", "running");
+        nothing_happened_to_the_services(&project, steady);
+    }
+    assert_eq!(project.three().anchor, anchor);
+    // Adopted services can still be stopped and started.
+    project.run(&["restart", "steady"]).expect(0);
+    assert_ne!(project.pid("steady"), steady);
+    assert!(!is_alive(steady));
+    project.run(&["down"]).expect(0);
+    assert!(!is_alive(anchor.unwrap()));
+}
+
+#[test]
+fn an_end_while_the_daemon_or_the_keeper_is_dead_is_not_missed() {
+    for role in ["daemon", "keeper"] {
+        let project = begin();
+        let pid = project.pid("ends");
+        let three = project.three();
+        // Stopped first, so that the end surely falls into the time when nobody is there to see it.
+        let victim = if role == "daemon" { three.daemon } else { three.keeper }.unwrap();
+        kill(victim, "STOP");
+        project.write("end", "");
+        wait_until("the service has ended", || !is_alive(pid));
+        kill(victim, "KILL");
+        wait_until("it was restarted", || {
+            project.run(&["list"]).code == 0 && {
+                let service = project.service("ends");
+                service["phase"] == "running" && service["pid"].as_u64() != Some(u64::from(pid))
+            }
+        });
+        let service = project.service("ends");
+        assert_eq!(service["exit"]["code"], 9, "{role}: {service}");
+        assert_eq!(service["restarts"], 1, "{role}: {service}");
+        assert_eq!(project.read("pids").lines().count(), 2, "{role}");
+    }
+}
+
+#[test]
+fn a_killed_anchor_is_survived() {
+    let project = begin();
+    let (steady, three) = (project.pid("steady"), project.three());
+    kill(three.anchor.unwrap(), "KILL");
+    wait_until("it is gone", || !is_alive(three.anchor.unwrap()));
+    nothing_happened_to_the_services(&project, steady);
+    assert_eq!(project.three().keeper, three.keeper);
+    project.run(&["down"]).expect(0);
+    assert!(!is_alive(steady));
+}
+
+#[test]
+fn all_three_killed_at_once_the_next_up_adopts_what_lives() {
+    let project = begin();
+    let (steady, three) = (project.pid("steady"), project.three());
+    for pid in [three.anchor, three.keeper, three.daemon].into_iter().flatten() {
+        kill(pid, "KILL");
+    }
+    wait_until("they are gone", || {
+        project.three() == story::Three { anchor: None, keeper: None, daemon: None }
+    });
+    assert!(is_alive(steady));
+    project.run(&["list"]).expect(69).says("mainstay up");
+    // A second instance of anything would be the worst that can happen.
+    project.up();
+    project.wait_for_phase("steady", "running");
+    assert_eq!(project.pid("steady"), steady);
+    assert_eq!(project.read("starts"), "start\n");
+}
+
+#[test]
+fn a_second_up_and_a_racing_one_start_nothing_twice() {
+    let project = Project::new(TOML);
+    let mut racers: Vec<_> = (0..4).map(|_| project.command(&["up", "-d"]).spawn().unwrap()).collect();
+    for racer in &mut racers {
+        assert!(racer.wait().unwrap().success());
+    }
+    assert_eq!(project.read("starts"), "start\n");
+    assert_eq!(project.read("ran"), "ran\n");
+    let anchors = story::processes()
+        .into_iter()
+        .filter(|(_, line)| {
+            line.contains("\0daemon\0anchor\0") && line.contains(&*project.dir.to_string_lossy())
+        })
+        .count();
+    assert_eq!(anchors, 1);
+}
+
+#[test]
+fn terminating_the_anchor_stops_everything_in_order() {
+    let project = begin();
+    let (steady, three) = (project.pid("steady"), project.three());
+    kill(three.anchor.unwrap(), "TERM");
+    wait_until("all is gone", || {
+        !is_alive(steady) && project.three() == story::Three { anchor: None, keeper: None, daemon: None }
+    });
+    project.run(&["list"]).expect(69);
+}

@@ -1,0 +1,155 @@
+//! The seat of the keeper: who sits in it, when the next one may, and what is said to it.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    time::Duration,
+};
+
+use mainstay_host::{
+    Interest, Limits, Output, Patience, Poller, SpawnRequest, monotonic_nanos, packet_pair, spawn,
+};
+use mainstay_model::{SpawnFailure, SpawnFailureKind};
+use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor};
+
+use super::KEEPER;
+use crate::{
+    mail::{Mail, MailBox},
+    options::{Options, own_environment},
+    report::say,
+};
+
+/// A keeper that lived shorter than this died at once; the next one has to wait.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// The first such wait; it doubles.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+
+/// The longest such wait: it never gives up.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// Where this very program is, should its file be replaced or deleted.
+const OWN_EXE: &str = "/proc/self/exe";
+
+pub(super) struct Seat {
+    options: Options,
+    limits: Limits,
+    occupant: Option<Occupant>,
+    wait: Duration,
+    due: u64,
+}
+
+struct Occupant {
+    pid: u32,
+    since: u64,
+    mail: Option<MailBox<FromAnchor, ToAnchor>>,
+}
+
+impl Seat {
+    pub(super) fn new(options: Options, limits: Limits) -> Self {
+        Self { options, limits, occupant: None, wait: Duration::ZERO, due: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.occupant.is_none()
+    }
+
+    pub(super) fn is(&self, pid: u32) -> bool {
+        self.occupant.as_ref().is_some_and(|keeper| keeper.pid == pid)
+    }
+
+    /// Whether it is time for a new keeper.
+    pub(super) fn is_due(&self) -> bool {
+        self.is_empty() && self.due <= monotonic_nanos()
+    }
+
+    /// When that will be.
+    pub(super) fn wake_at(&self) -> Option<u64> {
+        self.is_empty().then_some(self.due)
+    }
+
+    /// Starts a keeper; whether one sits there now.
+    pub(super) fn start(&mut self, poller: &Poller) -> bool {
+        match self.try_start(poller) {
+            Ok(keeper) => self.occupant = Some(keeper),
+            Err(text) => {
+                say(format_args!("cannot start the keeper: {text}"));
+                self.postpone();
+            }
+        }
+        !self.is_empty()
+    }
+
+    fn try_start(&self, poller: &Poller) -> Result<Occupant, String> {
+        let text = |error: io::Error| error.to_string();
+        let (ours, theirs) = packet_pair().map_err(text)?;
+        let pid = match self.spawn(&self.options.exe, theirs.as_fd()) {
+            Err(failure) if failure.kind == SpawnFailureKind::NoProgram => {
+                self.spawn(Path::new(OWN_EXE), theirs.as_fd())
+            }
+            spawned => spawned,
+        }
+        .map_err(|failure| failure.text)?;
+        poller.add(&ours, KEEPER, Interest::Read).map_err(text)?;
+        Ok(Occupant { pid, since: monotonic_nanos(), mail: Some(MailBox::new(ours)) })
+    }
+
+    fn spawn(&self, exe: &Path, theirs: BorrowedFd<'_>) -> Result<u32, SpawnFailure> {
+        let process = spawn(&SpawnRequest {
+            words: &self.options.words(exe, "keeper"),
+            env: &own_environment(),
+            dir: "/",
+            identity: None,
+            output: Output::OwnErrors,
+            pass: &[(theirs, ANCHOR_FD)],
+            record: None,
+            limits: &self.limits,
+        })?;
+        Ok(process.pid)
+    }
+
+    fn postpone(&mut self) {
+        self.due = monotonic_nanos() + u64::try_from(self.wait.as_nanos()).unwrap_or(0);
+        self.wait = (self.wait * 2).clamp(FIRST_WAIT, LAST_WAIT);
+    }
+
+    /// The keeper ended.
+    pub(super) fn empty(&mut self, poller: &Poller) {
+        self.stop_listening(poller);
+        let Some(keeper) = self.occupant.take() else { return };
+        let lived = Duration::from_nanos(monotonic_nanos().saturating_sub(keeper.since));
+        if lived >= AT_ONCE {
+            self.wait = Duration::ZERO;
+        }
+        self.postpone();
+    }
+
+    pub(super) fn tell(&mut self, message: &FromAnchor, descriptor: Option<BorrowedFd<'_>>) {
+        if let Some(mail) = self.mail() {
+            mail.send(message, descriptor);
+        }
+    }
+
+    pub(super) fn receive(&mut self, patience: Patience) -> Mail<ToAnchor> {
+        self.mail().map_or(Mail::Nothing, |mail| mail.receive(patience))
+    }
+
+    pub(super) fn flush(&mut self, poller: &Poller) {
+        if let Some(mail) = self.mail() {
+            mail.flush();
+            mail.watch(poller, KEEPER);
+        }
+    }
+
+    /// Its end of the connection is closed, which its end follows.
+    pub(super) fn stop_listening(&mut self, poller: &Poller) {
+        if let Some(mail) = self.occupant.as_mut().and_then(|keeper| keeper.mail.take()) {
+            poller.remove(&mail);
+        }
+    }
+
+    fn mail(&mut self) -> Option<&mut MailBox<FromAnchor, ToAnchor>> {
+        self.occupant.as_mut()?.mail.as_mut()
+    }
+}

@@ -1,0 +1,13 @@
+//! Logs: one thread that brings what services write from their pipes to their log files, and loses nothing when it is
+//! killed. [`batch`] tells how; it knows nothing of runs, restarts and the daemon.
+
+mod aside;
+mod batch;
+mod cut;
+mod folder;
+mod place;
+mod stream;
+mod thread;
+
+pub(crate) use batch::DIR_LIMIT;
+pub(crate) use thread::Pump;

@@ -1,0 +1,152 @@
+//! What a keeper before us left: each slot's record is read, and its run is taken on, or its end is found out.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    os::fd::AsFd,
+};
+
+use mainstay_host::{Attempt, Process, open_fifo, read_stat, reopen_for_reading};
+use mainstay_model::Signal;
+use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, RecordPhase, WireExit, WireFailure};
+
+use super::{
+    Supervisor,
+    slots::{Ending, Live, Parent, Slot, State},
+    store::{Store, Stored, open},
+};
+use crate::report::say;
+
+impl Supervisor {
+    /// Reads all slots.
+    pub(super) fn adopt_all(&mut self) -> io::Result<()> {
+        for entry in fs::read_dir(self.options.slots_dir())? {
+            let path = entry?.path();
+            match Store::read(&path) {
+                Ok(Some(stored)) => self.adopt_stored(stored),
+                // Killed between the making of the file and its first record: nothing was begun.
+                Ok(None) => drop(fs::remove_file(&path)),
+                Err(error) => say(format_args!("cannot read `{}`: {error}", path.display())),
+            }
+        }
+        self.forget_strange_orphans();
+        Ok(())
+    }
+
+    fn adopt_stored(&mut self, stored: Stored) {
+        let path = stored.store.path().to_owned();
+        self.pump.know(&stored.record.slot, &stored.record.log);
+        let index = self.slots.add(Slot { store: stored.store, record: stored.record, state: State::Locked });
+        match open(&path).map(|file: File| file.try_lock()) {
+            // Its process has not come to its `execve`: only this slot waits.
+            Ok(Err(TryLockError::WouldBlock)) => self.spawner.watch_lock(index, path),
+            // The record may have been written between our reading and now: read it again.
+            _ => self.adopt(index),
+        }
+    }
+
+    /// Whoever had the lock has let it go: what does the record say?
+    pub(super) fn adopt(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| matches!(slot.state, State::Locked)) else {
+            return;
+        };
+        let Ok(Some(stored)) = Store::read(slot.store.path()) else { return };
+        (slot.store, slot.record) = (stored.store, stored.record);
+        let is_here = slot.record.boot_id == self.boot_id && slot.record.pid_namespace == self.pid_namespace;
+        let RecordPhase::Made { program, dir, path, user } = slot.record.phase.clone() else {
+            slot.state = State::Over;
+            return;
+        };
+        let child = stored.child;
+        if !is_here {
+            slot.state = State::Over;
+            self.gone_with_its_boot(index);
+        } else if child.run != slot.record.run {
+            let text = "the keeper was killed before the program ran".to_owned();
+            self.not_started(index, WireFailure { code: "cannot-start".to_owned(), text });
+        } else if child.failed_step != 0 {
+            let attempt = Attempt { program: &program, dir: &dir, path: path.as_deref(), user };
+            let failure = attempt.failure(child.failed_step, child.errno, child.candidate);
+            self.not_started(index, failure.into());
+        } else {
+            self.adopt_run(index, child);
+        }
+        self.forget_strange_orphans();
+    }
+
+    /// Of another boot: nobody can know any more.
+    fn gone_with_its_boot(&mut self, index: usize) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.record.phase = RecordPhase::Ended { exit: WireExit::Unknown };
+        slot.record.acknowledged = slot.record.slot == DAEMON_SLOT;
+        slot.store.write(&slot.record);
+    }
+
+    fn adopt_run(&mut self, index: usize, child: ChildPart) {
+        self.reattach(index);
+        let Some(process) = Process::open(child.pid, child.start_time) else {
+            return self.adopt_ended(index, child);
+        };
+        let parent = self.parent_of(child.pid);
+        if parent == Parent::Elsewhere {
+            self.strange_fosters.extend(read_stat(child.pid).map(|row| row.parent));
+        }
+        let live = Live { process, parent, is_silent: false };
+        let _no_signals = self.make_live(index, live);
+        let Some(Slot { record, state: State::Live(live), .. }) = self.slots.get(index) else { return };
+        if record.slot == DAEMON_SLOT {
+            // It belongs to a keeper that is dead; a new one asks what is true.
+            live.process.signal(Signal::KILL);
+            return;
+        }
+        let started = FromKeeper::Started { slot: record.slot.clone(), run: record.run, pid: child.pid };
+        self.daemon.send(&started);
+    }
+
+    /// Its process is gone, and the anchor saw how, or nobody did. What it left behind is still looked for.
+    fn adopt_ended(&mut self, index: usize, child: ChildPart) {
+        let status = self.orphans.get(&(child.pid, child.start_time)).copied();
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.state = State::Ending(Ending {
+            zombie: None,
+            trace: slot.trace(child.pid, child.start_time),
+            exit: status.unwrap_or(WireExit::Unknown),
+            is_with_anchor: status.is_some(),
+            round: 0,
+            dying: 0,
+        });
+        self.to_sweep.push(index);
+    }
+
+    fn parent_of(&self, pid: u32) -> Parent {
+        let parent = read_stat(pid).map(|row| row.parent);
+        if parent == Some(std::process::id()) {
+            Parent::Keeper
+        } else if self.anchor.is_some() && parent == Some(self.anchor_pid) {
+            Parent::Anchor
+        } else {
+            Parent::Elsewhere
+        }
+    }
+
+    /// The FIFO of a run that goes on, or that ended with something in it: from the anchor, else by its path.
+    fn reattach(&mut self, index: usize) {
+        let Some(name) = self.slots.get(index).map(|slot| slot.record.slot.clone()) else { return };
+        let held = self.held.remove(&format!("fifo:{name}"));
+        let is_new = held.is_none();
+        let opened = match held {
+            Some(pipe) => Ok(pipe),
+            None => open_fifo(&self.options.fifo(&name)),
+        };
+        let attached = opened.and_then(|pipe| Ok((reopen_for_reading(pipe.as_fd())?, pipe)));
+        match attached {
+            Ok((reading, pipe)) => {
+                if is_new {
+                    self.hold(&name, &pipe);
+                }
+                self.pump.attach(&name, reading);
+            }
+            Err(error) => say(format_args!("the output of `{name}` cannot be read any more: {error}")),
+        }
+    }
+}

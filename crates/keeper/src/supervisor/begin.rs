@@ -1,0 +1,228 @@
+//! The beginning of a run: FIFO, fence, process.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use mainstay_host::{Interest, Process, give_to, open_fifo, reopen_for_reading};
+use mainstay_model::SpawnFailure;
+use mainstay_wire::{
+    DAEMON_SLOT, FromKeeper, LogFile, Program, RecordPhase, SlotRecord, ToAnchor, WireFailure,
+};
+
+use super::{
+    Supervisor, Token,
+    slots::{Live, Parent, Slot, State},
+    spawner::{HANGS_AFTER, Job},
+    store::Store,
+    timers::Timer,
+};
+use crate::{PLACE_HELP, pump::DIR_LIMIT, report::say};
+
+/// The longest name of a slot, in bytes: it becomes a part of names of files.
+const NAME_LIMIT: usize = 200;
+
+/// Variables that tell a run from any other, as far as a program has them.
+const MARKS: [&str; 3] = ["MAINSTAY_RUN_ID=", "MAINSTAY_SERVICE=", "MAINSTAY_INSTANCE="];
+
+/// The one without which the others tell nothing.
+const RUN_MARK: &str = MARKS[0];
+
+/// A run to begin.
+pub(super) struct Order {
+    pub(super) slot: String,
+    pub(super) run: u64,
+    pub(super) program: Box<Program>,
+    pub(super) log: LogFile,
+    pub(super) memo: String,
+    pub(super) pass: Vec<(OwnedFd, i32)>,
+}
+
+impl Supervisor {
+    /// The daemon asks for a run.
+    pub(super) fn spawn_service(&mut self, order: Order) {
+        let (slot, run) = (order.slot.clone(), order.run);
+        if let Err(text) = self.check(&order).and_then(|()| self.begin(order)) {
+            let failure = WireFailure { code: "cannot-start".to_owned(), text };
+            self.daemon.send(&FromKeeper::NotStarted { slot, run, failure });
+        }
+    }
+
+    fn check(&self, order: &Order) -> Result<(), String> {
+        let name = &order.slot;
+        if name.is_empty()
+            || name.len() > NAME_LIMIT
+            || name.starts_with(['.', '@'])
+            || name.contains(['/', '\0'])
+        {
+            return Err(format!("`{name}` is no name of a slot"));
+        }
+        if !order.log.dir.starts_with('/') || order.log.dir.len() > DIR_LIMIT {
+            return Err(format!("`{}` is no folder for logs", order.log.dir));
+        }
+        if order.program.words.is_empty() {
+            return Err("there is no program".to_owned());
+        }
+        let Some(slot) = self.slots.find(name).and_then(|index| self.slots.get(index)) else { return Ok(()) };
+        if slot.is_active() {
+            return Err(format!("`{name}` has a run that is not over"));
+        }
+        if order.run <= slot.record.run {
+            return Err(format!("run {} of `{name}` is not after run {}", order.run, slot.record.run));
+        }
+        Ok(())
+    }
+
+    /// Everything up to the clone, which is a thread's. An error: nothing was begun.
+    pub(super) fn begin(&mut self, order: Order) -> Result<(), String> {
+        let record = self.intent(&order);
+        let output = self.open_pipe(&order)?;
+        let index = match self.slots.find(&order.slot) {
+            Some(index) => index,
+            None => {
+                let store = Store::new(self.options.slot(&order.slot));
+                self.slots.add(Slot { store, record: record.clone(), state: State::Over })
+            }
+        };
+        let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
+        let intent = slot.store.prepare(&record).inspect_err(|_| self.pump.detach(&order.slot))?;
+        slot.record = record;
+        slot.state = State::Making { signals: Vec::new() };
+        let job = Job {
+            slot: index,
+            run: order.run,
+            path: slot.store.path().to_owned(),
+            intent,
+            program: order.program,
+            output,
+            pass: order.pass,
+        };
+        // The anchor must have been sent the FIFO before the process is made, or its output could die with us.
+        self.held_back.push(job);
+        self.release_spawns();
+        Ok(())
+    }
+
+    fn intent(&self, order: &Order) -> SlotRecord {
+        let program = &order.program;
+        let env = |name: &str| program.env.iter().find(|pair| pair.starts_with(name)).cloned();
+        let marks = if env(RUN_MARK).is_some() {
+            MARKS.iter().filter_map(|name| env(name)).collect()
+        } else {
+            vec![]
+        };
+        SlotRecord {
+            slot: order.slot.clone(),
+            run: order.run,
+            boot_id: self.boot_id.clone(),
+            pid_namespace: self.pid_namespace,
+            phase: RecordPhase::Made {
+                program: program.words.first().cloned().unwrap_or_default(),
+                dir: program.dir.clone(),
+                path: env("PATH=").and_then(|pair| pair.strip_prefix("PATH=").map(str::to_owned)),
+                user: program.identity.as_ref().map(|identity| identity.uid),
+            },
+            acknowledged: false,
+            log: order.log.clone(),
+            memo: order.memo.clone(),
+            marks,
+        }
+    }
+
+    /// The FIFO of this run: to the anchor and to the pump, before there is a process that could write to it.
+    fn open_pipe(&mut self, order: &Order) -> Result<OwnedFd, String> {
+        let path = self.options.fifo(&order.slot);
+        let failed = |error: std::io::Error| {
+            format!("cannot make a FIFO at `{}`: {error}; {PLACE_HELP}", path.display())
+        };
+        let pipe = open_fifo(&path).map_err(failed)?;
+        if let Some(identity) = &order.program.identity {
+            give_to(&pipe, identity.uid, identity.gid).map_err(failed)?;
+        }
+        let reading = reopen_for_reading(&pipe).map_err(failed)?;
+        self.hold(&order.slot, &pipe);
+        self.pump.know(&order.slot, &order.log);
+        self.pump.attach(&order.slot, reading);
+        Ok(pipe)
+    }
+
+    /// Has the anchor keep a FIFO; where there is none we do.
+    pub(super) fn hold(&mut self, slot: &str, pipe: &OwnedFd) {
+        let name = format!("fifo:{slot}");
+        match &mut self.anchor {
+            Some(anchor) => anchor.send(&ToAnchor::Hold { name }, Some(pipe.as_fd())),
+            None => self.held.extend(pipe.try_clone().map(|pipe| (name, pipe))),
+        }
+    }
+
+    /// Lets spawns go on whose FIFOs were sent.
+    pub(super) fn release_spawns(&mut self) {
+        if self.anchor.as_ref().is_some_and(|anchor| !anchor.is_flushed()) {
+            return;
+        }
+        for job in self.held_back.drain(..) {
+            self.spawner.submit(job);
+        }
+        self.look_at_spawns();
+    }
+
+    /// Spawns that wait although others hang get a thread.
+    pub(super) fn look_at_spawns(&mut self) {
+        if self.spawner.widen() {
+            self.timers.set(Timer::LookAtSpawns, HANGS_AFTER);
+        }
+    }
+
+    /// A thread has made the process, or has not.
+    pub(super) fn spawned(&mut self, index: usize, run: u64, result: Result<Process, SpawnFailure>) {
+        let is_this = self.slots.get(index).is_some_and(|slot| slot.record.run == run);
+        if !is_this {
+            return say("a process was made for a slot that is gone");
+        }
+        match result {
+            Ok(process) => self.started(index, process),
+            Err(failure) => self.not_started(index, failure.into()),
+        }
+        self.reap_orphans();
+    }
+
+    fn started(&mut self, index: usize, process: Process) {
+        let pid = process.pid;
+        let live = Live { process, parent: Parent::Keeper, is_silent: false };
+        let signals = self.make_live(index, live);
+        let Some(slot) = self.slots.get(index) else { return };
+        let started = FromKeeper::Started { slot: slot.record.slot.clone(), run: slot.record.run, pid };
+        if slot.record.slot != DAEMON_SLOT {
+            self.daemon.send(&started);
+        }
+        for (signal, scope) in signals {
+            self.signal(index, signal, scope);
+        }
+    }
+
+    /// Watches a run's process from now on; returns the signals that came for it before.
+    pub(super) fn make_live(&mut self, index: usize, live: Live) -> Vec<(i32, mainstay_wire::Scope)> {
+        if let Err(error) = self.poller.add(&live.process, Token::Leader(index).number(), Interest::Read) {
+            say(format_args!("cannot watch process {}: {error}", live.process.pid));
+        }
+        let Some(slot) = self.slots.get_mut(index) else { return Vec::new() };
+        match std::mem::replace(&mut slot.state, State::Live(live)) {
+            State::Making { signals } => signals,
+            State::Locked | State::Live(_) | State::Ending(_) | State::Over => Vec::new(),
+        }
+    }
+
+    /// The program could not be executed: recorded before it is told.
+    pub(super) fn not_started(&mut self, index: usize, failure: WireFailure) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.record.phase = RecordPhase::NotStarted { failure: failure.clone() };
+        slot.record.acknowledged = slot.record.slot == DAEMON_SLOT;
+        slot.store.write(&slot.record);
+        slot.state = State::Over;
+        let (name, run) = (slot.record.slot.clone(), slot.record.run);
+        self.pump.detach(&name);
+        if name == DAEMON_SLOT {
+            self.daemon_not_started(&failure.text);
+        } else {
+            self.daemon.send(&FromKeeper::NotStarted { slot: name, run, failure });
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How a keeper comes to its end, and what it does when its anchor dies first.
+
+use std::time::Duration;
+
+use mainstay_host::{Interest, adopt_orphans, next_dead_child, parent_pid, reap_child};
+use mainstay_model::Signal;
+use mainstay_wire::{FromAnchor, FromKeeper, Scope, ToAnchor};
+
+use super::{
+    Supervisor, Token,
+    slots::{Parent, State},
+    timers::Timer,
+};
+use crate::{mail::Mail, report::say};
+
+/// How long services may take to end when there is no daemon that could stop them in order.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Supervisor {
+    pub(super) fn tell_anchor(&mut self, message: &ToAnchor) {
+        if let Some(anchor) = &mut self.anchor {
+            anchor.send(message, None);
+        }
+    }
+
+    /// The anchor said something, or is gone.
+    pub(super) fn anchor_event(&mut self) {
+        loop {
+            let Some(anchor) = &mut self.anchor else { return };
+            match anchor.receive(mainstay_host::Patience::Never) {
+                Mail::Message(FromAnchor::Orphan { pid, start_time, exit }, _) => {
+                    self.orphan(pid, start_time, exit);
+                }
+                Mail::Message(FromAnchor::Terminate, _) => self.terminate(),
+                Mail::Message(FromAnchor::Held { .. } | FromAnchor::Complete, _) => {}
+                Mail::Nothing => return,
+                Mail::Gone => return self.go_on_alone(),
+            }
+        }
+    }
+
+    /// The anchor died. Our children stay ours; what fell to it went further up.
+    fn go_on_alone(&mut self) {
+        let Some(anchor) = self.anchor.take() else { return };
+        self.poller.remove(&anchor);
+        say("the anchor is gone; the keeper goes on alone: if it dies as well, output that waits is lost");
+        if let Err(error) = adopt_orphans() {
+            say(format_args!("orphans cannot be taken in: {error}"));
+        }
+        self.strange_fosters.push(parent_pid());
+        if let Err(error) = self.poller.add(&self.children, Token::Children.number(), Interest::Read) {
+            say(format_args!("the ends of orphans cannot be watched: {error}"));
+        }
+        let adopted: Vec<(usize, bool)> = self
+            .slots
+            .iter()
+            .filter_map(|(index, slot)| match &slot.state {
+                State::Live(live) if live.parent == Parent::Anchor => Some((index, live.is_silent)),
+                _ => None,
+            })
+            .collect();
+        for (index, is_silent) in adopted {
+            if let Some(State::Live(live)) = self.slots.get_mut(index).map(|slot| &mut slot.state) {
+                live.parent = Parent::Elsewhere;
+            }
+            if is_silent {
+                self.ended_elsewhere(index);
+            }
+        }
+        self.release_spawns();
+        self.reap_orphans();
+    }
+
+    /// Lets the zombies of orphans go that fell to us; those of runs have their own way.
+    pub(super) fn reap_orphans(&mut self) {
+        if self.anchor.is_some() {
+            return;
+        }
+        while self.children.next_signal().is_some() {}
+        while let Some(child) = next_dead_child() {
+            let is_run = self.slots.iter().any(|(_, slot)| match &slot.state {
+                State::Live(live) => live.process.pid == child.pid,
+                State::Ending(ending) => ending.zombie.is_some() && ending.trace.leader == child.pid,
+                // A thread that makes a process sees to it.
+                State::Making { .. } => true,
+                State::Locked | State::Over => false,
+            });
+            if is_run {
+                // It is looked at again when that run is done.
+                return;
+            }
+            reap_child(child.pid);
+        }
+    }
+
+    /// Somebody asked for the end.
+    pub(super) fn terminate(&mut self) {
+        if std::mem::replace(&mut self.terminating, true) {
+            return;
+        }
+        if self.daemon.is_listening() {
+            self.daemon.send(&FromKeeper::Terminate);
+        } else if self.timers.is_set(Timer::StartDaemon) {
+            // It was just told that it must not be started, or died again and again: it will not stop anything.
+            self.end_without_daemon();
+        }
+    }
+
+    /// Stops all services at once: no order is known here.
+    pub(super) fn end_without_daemon(&mut self) {
+        say("there is no daemon that could stop the services in order: they are stopped all at once");
+        self.signal_all(Signal::TERM, Scope::Group);
+        self.timers.set(Timer::LastKill, LAST_PATIENCE);
+        self.leave();
+    }
+
+    pub(super) fn last_kill(&mut self) {
+        self.signal_all(Signal::KILL, Scope::Everything);
+    }
+
+    fn signal_all(&mut self, signal: Signal, scope: Scope) {
+        let active: Vec<usize> =
+            self.slots.services().filter(|(_, slot)| slot.is_active()).map(|(index, _)| index).collect();
+        for index in active {
+            self.signal(index, signal.number(), scope);
+        }
+    }
+
+    /// From now on nothing is started; when nothing runs any more, the keeper ends.
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+        self.timers.clear(Timer::StartDaemon);
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_done(&self) -> bool {
+        self.leaving && self.held_back.is_empty() && !self.slots.iter().any(|(_, slot)| slot.is_active())
+    }
+}

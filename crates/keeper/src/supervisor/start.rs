@@ -1,0 +1,208 @@
+//! The start of a keeper: what it takes over, and what it says when it cannot work here.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixListener,
+    },
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use mainstay_host::{
+    Interest, Limits, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals, inherited_socket,
+    keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
+};
+use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, WireExit};
+
+use super::{Supervisor, Token, daemon::Daemon, slots::Slots, spawner::Spawner, timers::Timers};
+use crate::{
+    PLACE_HELP,
+    lock::{Asked, Lock},
+    mail::{Mail, MailBox},
+    options::Options,
+    pump::Pump,
+    report::{chain, say},
+};
+
+/// How long a keeper before us may take to end.
+const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(5);
+
+// `signal(7)`; the same on all machines that we run on.
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+const SIGPIPE: i32 = 13;
+const SIGTERM: i32 = 15;
+const SIGCHLD: i32 = 17;
+
+/// The name under which the anchor holds the local socket.
+const SOCKET_NAME: &str = "socket";
+
+/// What the anchor handed over.
+#[derive(Default)]
+struct Heritage {
+    held: BTreeMap<String, OwnedFd>,
+    orphans: BTreeMap<(u32, u64), WireExit>,
+    terminating: bool,
+}
+
+/// A keeper with everything that the one before it had, and a daemon on the way.
+pub(super) fn start(options: Options) -> Result<Supervisor, ExitCode> {
+    settle_allocator();
+    keep_files_private();
+    ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
+    let socket = inherited_socket(ANCHOR_FD).map_err(|error| {
+        say(format_args!("a keeper is started by an anchor only: {error}"));
+        ExitCode::FAILURE
+    })?;
+    let mut anchor = MailBox::new(socket);
+    match take_over(options.clone(), &mut anchor) {
+        Ok(parts) => finish(parts, anchor),
+        Err(text) => Err(give_up(&options, &mut anchor, text)),
+    }
+}
+
+/// The start failed. When no service runs, that is the end; else the anchor shall try again.
+fn give_up(options: &Options, anchor: &mut MailBox<ToAnchor, FromAnchor>, text: String) -> ExitCode {
+    say(&text);
+    anchor.send(&ToAnchor::Trouble { text }, None);
+    let has_slots = fs::read_dir(options.slots_dir()).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"@")))
+    });
+    if !has_slots {
+        anchor.send(&ToAnchor::Finished, None);
+    }
+    ExitCode::FAILURE
+}
+
+struct Parts {
+    options: Options,
+    lock: Lock,
+    poller: Poller,
+    waker: Arc<Waker>,
+    signals: SignalReader,
+    children: SignalReader,
+    limits: Limits,
+    heritage: Heritage,
+    listener: OwnedFd,
+    pump: Pump,
+}
+
+fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Result<Parts, String> {
+    let failed = |error: io::Error| format!("the keeper cannot start: {error}");
+    let limits = Limits::raise();
+    for dir in [options.run_dir.clone(), options.fifo_dir(), options.slots_dir()] {
+        private_dir(&dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
+    }
+    let lock = own_lock(&options)?;
+    let poller = Poller::new().map_err(failed)?;
+    let waker = Arc::new(Waker::new().map_err(failed)?);
+    // Before the first thread: a thread that does not block a signal would swallow it.
+    let signals = SignalReader::new(&[SIGTERM]).map_err(failed)?;
+    let children = SignalReader::new(&[SIGCHLD]).map_err(failed)?;
+    poller.add(&*waker, Token::Waker.number(), Interest::Read).map_err(failed)?;
+    poller.add(&signals, Token::Signals.number(), Interest::Read).map_err(failed)?;
+    poller.add(&*anchor, Token::Anchor.number(), Interest::Read).map_err(failed)?;
+    let mut heritage = listen_to(anchor);
+    let listener = open_socket(&options, &mut heritage, anchor)?;
+    let memory_dir = options.memory_dir();
+    private_dir(&memory_dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
+    let pump = Pump::start(&memory_dir, Arc::clone(&waker))
+        .map_err(|error| format!("cannot use `{}` for the log buffer: {error}", memory_dir.display()))?;
+    Ok(Parts { options, lock, poller, waker, signals, children, limits, heritage, listener, pump })
+}
+
+/// The keeper before us may still be dying inside of a system call.
+fn own_lock(options: &Options) -> Result<Lock, String> {
+    let path = options.run_dir.join("keeper.lock");
+    match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
+        Ok(Asked::Held(lock)) => Ok(lock),
+        Ok(Asked::Busy(holder)) => {
+            let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
+            let dir = options.run_dir.display();
+            Err(format!("another keeper{who} still works in `{dir}`; `mainstay down` ends it"))
+        }
+        Err(error) => Err(format!("cannot lock `{}`: {error}; {PLACE_HELP}", path.display())),
+    }
+}
+
+/// Everything that the anchor holds, and every end that nobody took in.
+fn listen_to(anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Heritage {
+    let mut heritage = Heritage::default();
+    loop {
+        match anchor.receive(Patience::Wait) {
+            Mail::Message(FromAnchor::Held { name }, Some(descriptor)) => {
+                heritage.held.insert(name, descriptor);
+            }
+            Mail::Message(FromAnchor::Held { name }, None) => {
+                say(format_args!("the descriptor of `{name}` did not arrive"));
+            }
+            Mail::Message(FromAnchor::Orphan { pid, start_time, exit }, _) => {
+                heritage.orphans.insert((pid, start_time), exit);
+            }
+            Mail::Message(FromAnchor::Terminate, _) => heritage.terminating = true,
+            // One that is gone is noticed by the loop.
+            Mail::Message(FromAnchor::Complete, _) | Mail::Nothing | Mail::Gone => return heritage,
+        }
+    }
+}
+
+/// The local socket outlives keepers, so that connections wait while a daemon is on the way.
+fn open_socket(
+    options: &Options,
+    heritage: &mut Heritage,
+    anchor: &mut MailBox<ToAnchor, FromAnchor>,
+) -> Result<OwnedFd, String> {
+    if let Some(held) = heritage.held.remove(SOCKET_NAME) {
+        return Ok(held);
+    }
+    let path = options.socket();
+    // Nobody listens there: we have the keeper's lock, and no keeper before us gave the anchor a socket.
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path)
+        .map_err(|error| format!("cannot listen on `{}`: {error}; {PLACE_HELP}", path.display()))?;
+    let listener = OwnedFd::from(listener);
+    anchor.send(&ToAnchor::Hold { name: SOCKET_NAME.to_owned() }, Some(listener.as_fd()));
+    Ok(listener)
+}
+
+fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervisor, ExitCode> {
+    let spawner = Spawner::new(Arc::clone(&parts.waker), parts.limits);
+    let mut supervisor = Supervisor {
+        options: parts.options,
+        lock: parts.lock,
+        poller: parts.poller,
+        waker: parts.waker,
+        signals: parts.signals,
+        children: parts.children,
+        anchor: Some(anchor),
+        anchor_pid: parent_pid(),
+        strange_fosters: Vec::new(),
+        held: parts.heritage.held,
+        orphans: parts.heritage.orphans,
+        listener: parts.listener,
+        boot_id: boot_id(),
+        pid_namespace: pid_namespace(),
+        slots: Slots::default(),
+        pump: parts.pump,
+        spawner,
+        held_back: Vec::new(),
+        daemon: Daemon::default(),
+        timers: Timers::default(),
+        to_sweep: Vec::new(),
+        victims: BTreeMap::new(),
+        next_victim: 0,
+        terminating: parts.heritage.terminating,
+        leaving: false,
+    };
+    if let Err(error) = supervisor.adopt_all() {
+        say(format_args!("cannot read the slots: {error}"));
+        return Err(ExitCode::FAILURE);
+    }
+    supervisor.held = BTreeMap::new();
+    supervisor.start_daemon();
+    Ok(supervisor)
+}

@@ -1,0 +1,100 @@
+//! The record of one slot in its file. The new process itself writes the beginning of it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use mainstay_host::ChildFacts;
+use mainstay_wire::{CHILD_BYTES, ChildPart, SlotRecord, SlotWrite};
+
+use crate::report::say;
+
+/// Where a slot's record is, and how many were written before.
+#[derive(Debug)]
+pub(super) struct Store {
+    path: PathBuf,
+    sequence: u64,
+}
+
+/// What a file held.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) store: Store,
+    pub(super) record: SlotRecord,
+    pub(super) child: ChildPart,
+}
+
+impl Store {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, sequence: 0 }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file holds; `None` when that is no record.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Stored>> {
+        let bytes = fs::read(path)?;
+        Ok(SlotRecord::decode(&bytes).map(|(record, sequence)| Stored {
+            store: Self { path: path.to_owned(), sequence },
+            record,
+            child: ChildPart::from_bytes(&bytes),
+        }))
+    }
+
+    /// The bytes that make this the record; somebody else will write them.
+    pub(super) fn prepare(&mut self, record: &SlotRecord) -> Result<SlotWrite, String> {
+        let write = record.encode(self.sequence + 1).map_err(|error| error.to_string())?;
+        self.sequence += 1;
+        Ok(write)
+    }
+
+    /// Makes this the record. When that fails it is said, and the keeper goes on with what it knows.
+    pub(super) fn write(&mut self, record: &SlotRecord) {
+        let written = self.prepare(record).and_then(|write| {
+            let file = open(&self.path).map_err(|error| error.to_string())?;
+            apply(&file, &write).map_err(|error| error.to_string())
+        });
+        if let Err(error) = written {
+            say(format_args!("cannot write `{}`: {error}", self.path.display()));
+        }
+    }
+
+    pub(super) fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Opens the file of a slot, and makes it when there is none.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(mainstay_host::NO_LINKS)
+        .open(path)
+}
+
+/// Writes one area.
+pub(super) fn apply(file: &File, write: &SlotWrite) -> io::Result<()> {
+    file.write_all_at(&write.bytes, write.offset)
+}
+
+/// What a new process writes about itself. It is called between `clone` and `execve`: it must not allocate.
+pub(super) fn encode_child(facts: ChildFacts) -> [u8; CHILD_BYTES] {
+    ChildPart {
+        run: facts.run,
+        pid: facts.pid,
+        start_time: facts.start_time,
+        failed_step: facts.failed_step,
+        errno: facts.errno,
+        candidate: facts.candidate,
+    }
+    .to_bytes()
+}
