@@ -22,7 +22,8 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0 done, 1 failed or the answer is no, 2 usage, 4 not permitted, 5 no such service,
   6 invalid configuration, 69 no daemon, 70 a defect of ours, 124 timed out, 130 interrupted
-  `status NAME`: 0 running, 3 stopped or completed, 5 no such service, 150 starting or waiting, 152 failed
+  `status NAME`: 0 running, 3 stopped or completed, 5 no such service, 150 starting or waiting,
+  152 failed
   `run`: as its program, 128+n for signal n; 126 and 127 when it cannot be started";
 
 /// Options of every verb.

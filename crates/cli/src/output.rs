@@ -3,9 +3,14 @@
 use std::{
     io::{self, BufWriter, IsTerminal, Stdout, Write},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use anstyle::Style;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use serde::Serialize;
 
 use crate::{arguments::Global, exit::Exit, failure::Failure};
@@ -177,6 +182,17 @@ impl Output {
         self.sink().attempt(Write::flush);
     }
 
+    /// Tells when whoever reads standard output has gone, although nothing is written. Never, where it is a file.
+    pub(crate) fn when_reader_goes(&self, gone: impl FnOnce() + Send + 'static) {
+        thread::spawn(move || {
+            let stdout = io::stdout();
+            // Nothing is asked for; errors and the other side's end are always told (poll(2)).
+            let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+            while let Err(Errno::INTR) = poll(&mut polled, None) {}
+            gone();
+        });
+    }
+
     /// Whether whoever read standard output has gone.
     pub(crate) fn is_closed(&self) -> bool {
         !matches!(self.sink().state, SinkState::Open)
@@ -208,7 +224,7 @@ impl Sink {
         if let Err(error) = write(&mut self.stream) {
             // EIO is what a terminal that was closed says.
             let gone = error.kind() == io::ErrorKind::BrokenPipe
-                || error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+                || error.raw_os_error() == Some(Errno::IO.raw_os_error());
             self.state = if gone { SinkState::Closed } else { SinkState::Failed(error) };
         }
     }

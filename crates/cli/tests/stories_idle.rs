@@ -47,7 +47,8 @@ fn a_hundred_services_at_rest_wake_nobody() {
     assert_eq!(read(), before, "anchor, keeper, daemon");
     let [anchor, keeper, daemon] = pids.map(resident_kib);
     println!("resident: anchor {anchor} KiB, keeper {keeper} KiB, daemon {daemon} KiB");
-    // The promise is for the release build; a development build is larger by its unoptimised code.
-    let most = if cfg!(debug_assertions) { 8 * 1024 } else { 4 * 1024 };
+    // The promise is for the program as it is shipped; a development build is three times as large, and here only bounded.
+    // `cargo xtask test` runs this story with a release build as well.
+    let most = if cfg!(debug_assertions) { 6 * 1024 } else { 4 * 1024 };
     assert!(anchor + keeper < most, "anchor {anchor} + keeper {keeper} KiB");
 }

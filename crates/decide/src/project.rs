@@ -279,15 +279,17 @@ impl Project {
 
     pub(crate) fn work_off(&mut self, now: Moment, mut queue: Queue, outcome: &mut Outcome) {
         while let Some((key, event)) = queue.pop_front() {
-            let Some(node) = self.nodes.get(&key) else { continue };
             let (start, stop) = (self.start_gate(key), self.stop_gate(key));
-            let recalled = matches!(event, Event::StartGate(_));
-            let gates = [
-                (recalled || start != *node.service.start_gate()).then_some(Event::StartGate(start)),
+            let Some(node) = self.nodes.get_mut(&key) else { continue };
+            let told = matches!(event, Event::StartGate(_));
+            let news = [
+                (told || start != *node.service.start_gate()).then_some(Event::StartGate(start.clone())),
                 (stop != node.service.stop_gate()).then_some(Event::StopGate(stop)),
             ];
             let act = (!matches!(event, Event::StartGate(_) | Event::StopGate(_))).then_some(event);
-            for event in gates.into_iter().flatten().chain(act) {
+            // The act first: what it asks for may be other than what the gates would have let happen.
+            node.service.see_gates(start, stop);
+            for event in act.into_iter().chain(news.into_iter().flatten()) {
                 self.deliver(now, key, event, &mut queue, outcome);
             }
         }

@@ -331,10 +331,17 @@ impl Service {
         }
     }
 
+    /// The gates as they are now, before an event that is to be judged by them; [`Event::StartGate`] and
+    /// [`Event::StopGate`] follow, and let happen what they allow.
+    pub(crate) fn see_gates(&mut self, start: StartGate, stop: StopGate) {
+        self.start_gate = start;
+        self.stop_gate = stop;
+    }
+
     fn on_start_gate(&mut self, gate: StartGate, actions: &mut Vec<Action>) {
         self.start_gate = gate;
         if self.phase == Phase::WaitingForDependency {
-            self.start(actions);
+            self.pass_start_gate(actions);
         }
     }
 

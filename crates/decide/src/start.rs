@@ -88,6 +88,15 @@ impl Service {
     }
 
     pub(crate) fn start(&mut self, actions: &mut Vec<Action>) {
+        self.pass_start_gate(actions);
+        // What was remembered at the end of the latest run says nothing of this start.
+        if self.phase == Phase::WaitingForDependency && self.run > RunId::default() {
+            actions.push(Action::Remember { run: self.run });
+        }
+    }
+
+    /// Goes through the start gate, or waits before it.
+    pub(crate) fn pass_start_gate(&mut self, actions: &mut Vec<Action>) {
         match &self.start_gate {
             StartGate::Open => {
                 self.run = self.run.max(self.removed_run).next();
@@ -97,10 +106,6 @@ impl Service {
             }
             StartGate::Closed { on, until } => {
                 self.reason = Reason::Dependency { on: on.clone(), until: *until, because: None };
-                // What was remembered at the end of the latest run says nothing of this start.
-                if self.phase != Phase::WaitingForDependency && self.run > RunId::default() {
-                    actions.push(Action::Remember { run: self.run });
-                }
                 self.phase = Phase::WaitingForDependency;
             }
         }

@@ -1,1 +1,29 @@
-//! sim.
+//! Storms and calms over `decide` and `runner` with a modelled keeper, by seed. For developers only; no product crate uses it.
+//!
+//! A storm is a project of random services, hostile processes, random requests and deaths of the daemon at any moment; after
+//! each event every [`Invariant`] is looked at. Then comes a calm, in which everything must come to rest as it is wanted.
+
+mod asked;
+mod blueprint;
+mod book;
+mod breach;
+mod calm;
+mod commands;
+mod coverage;
+mod death;
+mod dice;
+mod hands;
+mod keeper;
+mod look;
+mod policy;
+mod process;
+mod reasons;
+mod replay;
+mod requests;
+mod seen;
+mod storm;
+
+pub use breach::{Breach, Invariant};
+pub use coverage::{Coverage, EXPECTED};
+pub use replay::{Failure, replay, storms};
+pub use storm::Log;

@@ -1,6 +1,6 @@
 //! `mainstay down`.
 
-use std::{sync::mpsc, thread};
+use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 use clap::Args;
 use mainstay_client::Client;
@@ -15,6 +15,9 @@ use crate::{
     verbs::Context,
     view::event,
 };
+
+/// How long the daemon may take until it tells of changes; without them it is only less to read.
+const FOLLOWING: Duration = Duration::from_secs(5);
 
 /// Stops everything in reverse order, and Mainstay with it
 #[derive(Debug, Args)]
@@ -34,7 +37,7 @@ impl Down {
         let remaining = launch::Remaining::of(&places.run_dir);
         let (wakes, woken) = mpsc::sync_channel(64);
         if output.form() == Form::Text && output.loudness() > Loudness::Quiet {
-            show_events(&places.socket(), wakes.clone());
+            show_events(&places.socket(), context.timeout(), wakes.clone());
         }
         thread::spawn(move || wakes.send(Wake::Stopped(client.request(&Request::Down { kill: false }))));
         for wake in woken {
@@ -58,8 +61,9 @@ impl Down {
 }
 
 /// Each service that has ended is a line. Without them, everything is stopped as well.
-fn show_events(socket: &std::path::Path, wakes: mpsc::SyncSender<Wake>) {
-    let Ok(events) = Client::connect(socket).and_then(Client::follow) else { return };
+fn show_events(socket: &Path, timeout: Option<Duration>, wakes: mpsc::SyncSender<Wake>) {
+    let timeout = Some(timeout.unwrap_or(FOLLOWING));
+    let Ok(events) = Client::connect_within(socket, timeout).and_then(Client::follow) else { return };
     thread::spawn(move || {
         for answer in events.map_while(Result::ok) {
             let Answer::Event(event) = answer else { continue };

@@ -61,6 +61,8 @@ impl Logs {
         let mut show = Show::new(&services, context.output);
         if self.follow {
             let follow = Follow::new(&places.logs_dir, &services, from)?;
+            let handle = follow.handle();
+            context.output.when_reader_goes(move || handle.finish());
             follow.run(&mut |line| show.line_now(line))?;
         } else {
             read(&places.logs_dir, &services, from, &mut |line| show.line(line))?;
@@ -120,8 +122,8 @@ impl<'a> Show<'a> {
     }
 
     fn line_now(&mut self, line: Line<'_>) -> ControlFlow<()> {
-        let flow = self.line(line);
+        let _ = self.line(line);
         self.output.flush();
-        flow
+        if self.output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) fn id(service: &ServiceView) -> String {
     }
 }
 
-/// `api running (pid 4242)`, `api waiting: exited with 1; restart 1 of 10 in 1 s`. Nothing when only details changed.
+/// `api running (pid 4242)`, `api waiting for db to be ready`, `api waiting: exited with 1; restart 1 of 10 in 1 s`. Nothing when only details changed.
 pub(crate) fn line(event: &EventView) -> Option<String> {
     let service = &event.service;
     if service.phase == event.from {
@@ -23,6 +23,7 @@ pub(crate) fn line(event: &EventView) -> Option<String> {
     Some(match (service.phase.as_str(), service.pid) {
         ("running", Some(pid)) => format!("{id} running (pid {pid})"),
         ("starting", Some(pid)) => format!("{id} starting (pid {pid}): {reason}"),
+        (phase, _) if reason.starts_with(phase) => format!("{id} {reason}"),
         (phase, _) => format!("{id} {phase}: {reason}"),
     })
 }
@@ -44,6 +45,10 @@ mod tests {
             Some("api@2 running (pid 42)")
         );
         assert_eq!(line(&event("failed", None, "gave\nup")).as_deref(), Some("api@2 failed: gave up"));
+        assert_eq!(
+            line(&event("waiting", None, "waiting for db to be ready")).as_deref(),
+            Some("api@2 waiting for db to be ready")
+        );
         assert_eq!(line(&event("starting", Some(42), "waiting for tcp")), None);
     }
 }

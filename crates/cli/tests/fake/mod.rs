@@ -1,5 +1,10 @@
 //! A project in a folder of its own, the program in it, and a made-up daemon that answers it.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses its own part, and a test may panic")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses its own part, and a test may panic"
+)]
 
 use std::{
     fs,
@@ -12,15 +17,15 @@ use std::{
 
 use serde_json::{Value, json};
 
-pub struct Folder {
+pub(crate) struct Folder {
     root: tempfile::TempDir,
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Said {
@@ -35,31 +40,31 @@ impl From<Output> for Said {
 
 impl Said {
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 
     #[track_caller]
-    pub fn err(self, text: &str) -> Self {
+    pub(crate) fn err(self, text: &str) -> Self {
         assert!(self.err.contains(text), "expected `{text}` in:\n{}", self.err);
         self
     }
 
     #[track_caller]
-    pub fn out(self, text: &str) -> Self {
+    pub(crate) fn out(self, text: &str) -> Self {
         assert!(self.out.contains(text), "expected `{text}` in:\n{}", self.out);
         self
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}:\n{}\n{}", self.out, self.err))
     }
 }
 
 impl Folder {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let root = tempfile::Builder::new().prefix("ms").tempdir().unwrap();
         let dir = fs::canonicalize(root.path()).unwrap().join("shop");
         fs::create_dir(&dir).unwrap();
@@ -67,27 +72,27 @@ impl Folder {
         Self { root, dir }
     }
 
-    pub fn with(toml: &str) -> Self {
+    pub(crate) fn with(toml: &str) -> Self {
         let folder = Self::empty();
         folder.write("mainstay.toml", toml);
         folder
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.dir.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn top(&self) -> &Path {
+    pub(crate) fn top(&self) -> &Path {
         self.root.path()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_mainstay")), arguments)
     }
 
-    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+    pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.dir).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
@@ -100,12 +105,12 @@ impl Folder {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Where the program looks for the daemon: it says so when there is none.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         let said = self.run(&["list"]).expect(69);
         let line = said.err.lines().next().unwrap();
         PathBuf::from(line.split_once(" at ").unwrap().1)
@@ -113,13 +118,16 @@ impl Folder {
 }
 
 /// A made-up daemon: each request is answered with what `answer` makes of it; nothing is answered with nothing.
-pub struct Fake {
-    pub socket: PathBuf,
-    pub requests: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Fake {
+    pub(crate) socket: PathBuf,
+    pub(crate) requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Fake {
-    pub fn start(folder: &Folder, answer: impl Fn(&Value) -> Vec<String> + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        folder: &Folder,
+        answer: impl Fn(&Value) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
         let socket = folder.socket();
         fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let listener = UnixListener::bind(&socket).unwrap();
@@ -135,7 +143,7 @@ impl Fake {
         Self { socket, requests }
     }
 
-    pub fn seen(&self) -> Vec<Value> {
+    pub(crate) fn seen(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -154,7 +162,7 @@ fn talk(stream: UnixStream, answer: &dyn Fn(&Value) -> Vec<String>, seen: &Mutex
 }
 
 /// A service as the daemon tells of it.
-pub fn service(name: &str, phase: &str, reason: &str) -> Value {
+pub(crate) fn service(name: &str, phase: &str, reason: &str) -> Value {
     json!({
         "name": name, "instance": null, "kind": "permanent", "phase": phase, "status": "ok", "wanted": true,
         "ready": phase == "running", "pid": if phase == "running" { Some(4242) } else { None }, "run": 1, "restarts": 0,
@@ -165,7 +173,7 @@ pub fn service(name: &str, phase: &str, reason: &str) -> Value {
 }
 
 /// The reply to `list`, `status` and `follow`.
-pub fn services(list: &[Value]) -> String {
+pub(crate) fn services(list: &[Value]) -> String {
     json!({
         "ok": true, "answer": "services", "schema_version": 1, "services": list,
         "config": { "project": "shop", "files": ["/srv/shop/mainstay.toml"], "fingerprint": "of another day" },
@@ -174,16 +182,16 @@ pub fn services(list: &[Value]) -> String {
 }
 
 /// One row of the reply to `apply`, `start`, ….
-pub fn settled(id: &str, named: bool, state: &str, phase: &str, reason: &str) -> Value {
+pub(crate) fn settled(id: &str, named: bool, state: &str, phase: &str, reason: &str) -> Value {
     json!({ "id": id, "named": named, "state": state, "phase": phase, "reason": { "code": "some-code", "text": reason } })
 }
 
 /// The reply to `apply`, `start`, ….
-pub fn done(rows: &[Value]) -> String {
+pub(crate) fn done(rows: &[Value]) -> String {
     json!({ "ok": true, "answer": "done", "services": rows }).to_string()
 }
 
 /// A refusal.
-pub fn refusal(code: &str, text: &str) -> String {
+pub(crate) fn refusal(code: &str, text: &str) -> String {
     json!({ "ok": false, "error": { "code": code, "text": text, "help": "do otherwise" } }).to_string()
 }

@@ -1,5 +1,5 @@
 //! A project in a folder of its own, driven through the real program as a person would.
-#![allow(dead_code, reason = "each story uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each story uses its own part")]
 
 use std::{
     fs,

@@ -4,9 +4,10 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     os::fd::AsFd,
+    path::PathBuf,
 };
 
-use mainstay_host::{Attempt, Process, open_fifo, read_stat, reopen_for_reading};
+use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_fifo, read_stat, reopen_for_reading};
 use mainstay_model::Signal;
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, RecordPhase, WireExit, WireFailure};
 
@@ -18,25 +19,35 @@ use super::{
 use crate::report::say;
 
 impl Supervisor {
-    /// Reads all slots.
+    /// Reads all slots. All are known before the first is adopted: what the anchor has to say of one is otherwise taken for
+    /// somebody else's while another is looked at.
     pub(super) fn adopt_all(&mut self) -> io::Result<()> {
+        let mut known = Vec::new();
         for entry in fs::read_dir(self.options.slots_dir())? {
             let path = entry?.path();
             match Store::read(&path) {
-                Ok(Some(stored)) => self.adopt_stored(stored),
+                Ok(Some(stored)) => known.push(self.know(stored)),
                 // Killed between the making of the file and its first record: nothing was begun.
                 Ok(None) => drop(fs::remove_file(&path)),
                 Err(error) => say(format_args!("cannot read `{}`: {error}", path.display())),
             }
         }
+        self.is_adopting = false;
+        for (index, path) in known {
+            self.adopt_unless_locked(index, path);
+        }
         self.forget_strange_orphans();
         Ok(())
     }
 
-    fn adopt_stored(&mut self, stored: Stored) {
+    fn know(&mut self, stored: Stored) -> (usize, PathBuf) {
         let path = stored.store.path().to_owned();
         self.pump.know(&stored.record.slot, &stored.record.log);
         let index = self.slots.add(Slot { store: stored.store, record: stored.record, state: State::Locked });
+        (index, path)
+    }
+
+    fn adopt_unless_locked(&mut self, index: usize, path: PathBuf) {
         match open(&path).map(|file: File| file.try_lock()) {
             // Its process has not come to its `execve`: only this slot waits.
             Ok(Err(TryLockError::WouldBlock)) => self.spawner.watch_lock(index, path),
@@ -84,12 +95,15 @@ impl Supervisor {
 
     fn adopt_run(&mut self, index: usize, child: ChildPart) {
         self.reattach(index);
-        let Some(process) = Process::open(child.pid, child.start_time) else {
-            return self.adopt_ended(index, child);
+        let process = Process::open(child.pid, child.start_time);
+        // Asked after the opening: without a row it ended between the two.
+        let (process, row) = match (process, read_stat(child.pid)) {
+            (Some(process), Some(row)) if row.start_time == child.start_time => (process, row),
+            (process, _) => return self.adopt_ended(index, child, process.as_ref()),
         };
-        let parent = self.parent_of(child.pid);
+        let parent = self.parent_of(row);
         if parent == Parent::Elsewhere {
-            self.strange_fosters.extend(read_stat(child.pid).map(|row| row.parent));
+            self.strange_fosters.push(row.parent);
         }
         let live = Live { process, parent, is_silent: false };
         let _no_signals = self.make_live(index, live);
@@ -104,13 +118,19 @@ impl Supervisor {
     }
 
     /// Its process is gone, and the anchor saw how, or nobody did. What it left behind is still looked for.
-    fn adopt_ended(&mut self, index: usize, child: ChildPart) {
+    fn adopt_ended(&mut self, index: usize, child: ChildPart, process: Option<&Process>) {
+        // The anchor tells before it lets a zombie go: what it has to say of this one is here by now.
+        self.anchor_event();
         let status = self.orphans.get(&(child.pid, child.start_time)).copied();
+        let kept = || match process.map(Process::kept_exit) {
+            Some(KeptExit::Known(exit)) => exit.into(),
+            Some(KeptExit::NotYet | KeptExit::Lost) | None => WireExit::Unknown,
+        };
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.state = State::Ending(Ending {
             zombie: None,
             trace: slot.trace(child.pid, child.start_time),
-            exit: status.unwrap_or(WireExit::Unknown),
+            exit: status.unwrap_or_else(kept),
             is_with_anchor: status.is_some(),
             round: 0,
             dying: 0,
@@ -118,11 +138,10 @@ impl Supervisor {
         self.to_sweep.push(index);
     }
 
-    fn parent_of(&self, pid: u32) -> Parent {
-        let parent = read_stat(pid).map(|row| row.parent);
-        if parent == Some(std::process::id()) {
+    fn parent_of(&self, row: ProcessRow) -> Parent {
+        if row.parent == std::process::id() {
             Parent::Keeper
-        } else if self.anchor.is_some() && parent == Some(self.anchor_pid) {
+        } else if self.anchor.is_some() && row.parent == self.anchor_pid {
             Parent::Anchor
         } else {
             Parent::Elsewhere

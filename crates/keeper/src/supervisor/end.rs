@@ -223,9 +223,9 @@ impl Supervisor {
         }
     }
 
-    /// Acknowledges those that are no run's; while a slot is locked it is not known which.
+    /// Acknowledges those that are no run's; before all slots are read, and while one is locked, it is not known which.
     pub(super) fn forget_strange_orphans(&mut self) {
-        if self.slots.iter().any(|(_, slot)| matches!(slot.state, State::Locked)) {
+        if self.is_adopting || self.slots.iter().any(|(_, slot)| matches!(slot.state, State::Locked)) {
             return;
         }
         let strange: Vec<(u32, u64)> =

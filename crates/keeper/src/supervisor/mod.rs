@@ -115,6 +115,8 @@ pub(crate) struct Supervisor {
     to_sweep: Vec<usize>,
     victims: BTreeMap<usize, Victim>,
     next_victim: usize,
+    /// Not all slots are read yet.
+    is_adopting: bool,
     /// Somebody asked for the end.
     terminating: bool,
     /// Nothing is started any more.

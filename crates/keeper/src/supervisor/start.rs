@@ -2,10 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, Permissions},
+    io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::net::UnixListener,
+        unix::{fs::PermissionsExt, net::UnixListener},
     },
     process::ExitCode,
     sync::Arc,
@@ -40,6 +41,9 @@ const SIGCHLD: i32 = 17;
 
 /// The name under which the anchor holds the local socket.
 const SOCKET_NAME: &str = "socket";
+
+/// Only we may connect.
+const SOCKET_MODE: u32 = 0o600;
 
 /// What the anchor handed over.
 #[derive(Default)]
@@ -163,6 +167,9 @@ fn open_socket(
     // Nobody listens there: we have the keeper's lock, and no keeper before us gave the anchor a socket.
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path)
+        .and_then(|listener| {
+            fs::set_permissions(&path, Permissions::from_mode(SOCKET_MODE)).map(|()| listener)
+        })
         .map_err(|error| format!("cannot listen on `{}`: {error}; {PLACE_HELP}", path.display()))?;
     let listener = OwnedFd::from(listener);
     anchor.send(&ToAnchor::Hold { name: SOCKET_NAME.to_owned() }, Some(listener.as_fd()));
@@ -195,6 +202,7 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         to_sweep: Vec::new(),
         victims: BTreeMap::new(),
         next_victim: 0,
+        is_adopting: true,
         terminating: parts.heritage.terminating,
         leaving: false,
     };

@@ -8,7 +8,7 @@ use super::{Outcome, Step, is_ci, passes, setup, tools};
 use crate::{docs, examples, repo, tidy, windows};
 
 /// Everything that CI asks for.
-pub(super) const STEPS: [Step; 13] = [
+pub(super) const STEPS: [Step; 15] = [
     Step { name: "setup", what: "programs that the tests run, and the crates", run: setup::run },
     Step { name: "fmt", what: "one layout", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
@@ -21,6 +21,8 @@ pub(super) const STEPS: [Step; 13] = [
     Step { name: "shear", what: "no crate is named that nobody uses", run: shear },
     Step { name: "clippy", what: "lints, as errors", run: clippy },
     Step { name: "tests", what: "every test but those in comments", run: tests },
+    Step { name: "footprint", what: "a release build at rest: no wake-ups, and its size", run: footprint },
+    Step { name: "mutants", what: "each fault planted in the core is caught", run: mutants },
     Step {
         name: "doctests",
         what: "examples in comments",
@@ -44,6 +46,17 @@ fn tests() -> Result<Outcome> {
     let profile = if is_ci() { "ci" } else { "default" };
     let mut nextest = in_checkout(tools::NEXTEST.find()?);
     passes(nextest.args(["nextest", "run", "--locked", "--workspace", "--profile", profile]))
+}
+
+/// What is promised of memory is promised of the program as it is shipped.
+fn footprint() -> Result<Outcome> {
+    let mut nextest = in_checkout(tools::NEXTEST.find()?);
+    nextest.args(["nextest", "run", "--locked", "--cargo-profile", "release", "--success-output", "final"]);
+    passes(nextest.args(["--package", "mainstay-cli", "--test", "stories_idle"]))
+}
+
+fn mutants() -> Result<Outcome> {
+    cargo(&["run", "--locked", "--package", "mainstay-sim", "--bin", "mutants"])
 }
 
 /// Links from a crate's front page to its private rooms are wanted: nobody reads these pages but those who change them.

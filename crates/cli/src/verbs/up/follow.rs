@@ -72,7 +72,7 @@ pub(super) fn run(
         let mut logs = None;
         let events = persist(places, context, |client, places| {
             logs = Some(Follow::new(&places.logs_dir, services, From::End));
-            let events = Client::connect(&places.socket())?.follow()?;
+            let events = Client::connect_within(&places.socket(), context.timeout())?.follow()?;
             if !listening {
                 let wakes = wakes.clone();
                 // From here on Ctrl-C means to stop what was started.
@@ -88,6 +88,8 @@ pub(super) fn run(
     let remaining = Remaining::of(&places.run_dir);
     follow_logs(logs, wakes.clone());
     follow_events(events, places.socket(), wakes.clone());
+    let gone = wakes.clone();
+    context.output.when_reader_goes(move || _ = gone.send(Wake::Wish(Wish::HangUp)));
     let names = services.iter().map(String::as_str).chain([OWN]);
     let prefixes = Prefixes::new(names, context.output.paint);
     let mut terminal = Terminal {

@@ -1,0 +1,236 @@
+//! `kill -9` for each of the processes: what lives on, and what the next one finds.
+
+use std::fs;
+
+use mainstay_host::read_stat;
+use mainstay_model::Signal;
+use mainstay_wire::{Scope, SlotPhase, ToKeeper, WireExit};
+
+use crate::{
+    Test,
+    world::{PATIENCE, World, is_alive, wait_until},
+};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("a_daemon_that_dies_is_replaced_and_told_everything", a_daemon_dies),
+    ("services_outlive_the_keeper_and_their_ends_are_known", a_keeper_dies),
+    ("output_written_while_there_is_no_keeper_is_kept", output_without_a_keeper),
+    ("a_run_that_never_began_is_told_so", a_run_that_never_began),
+    ("a_slot_whose_process_is_still_being_made_waits_alone", a_locked_slot),
+    ("a_run_of_another_boot_is_over", another_boot),
+    ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
+    ("a_new_anchor_takes_over_after_both_died", both_die),
+];
+
+fn phase_of<'a>(slots: &'a [mainstay_wire::SlotState], name: &str) -> &'a SlotPhase {
+    &slots.iter().find(|slot| slot.slot == name).unwrap().phase
+}
+
+fn a_daemon_dies() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    daemon.say(&world.spawn("job", 1, &["sh", "-c", "exit 3"]));
+    let pid = daemon.started("api");
+    daemon.exited("job");
+    daemon.kill();
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid });
+    assert_eq!(phase_of(&slots, "job"), &SlotPhase::Exited { exit: WireExit::Code(3) });
+    assert_eq!(slots.iter().map(|slot| slot.memo.as_str()).collect::<Vec<_>>(), ["memo 1", "memo 1"]);
+    daemon.acknowledge("job", 1);
+    daemon.sync(&world);
+    let first = daemon.pid;
+    daemon.kill();
+    let (daemon, slots) = world.daemon();
+    assert_ne!(daemon.pid, first);
+    assert_eq!(phase_of(&slots, "job"), &SlotPhase::Over);
+    assert!(is_alive(pid));
+}
+
+fn a_keeper_dies() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", "echo up; exec sleep 600"]));
+    daemon.say(&world.spawn("job", 1, &["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 7"]));
+    daemon.say(&world.spawn(
+        "sig",
+        1,
+        &["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; kill -USR1 $$"],
+    ));
+    let (api, job) = (daemon.started("api"), daemon.started("job"));
+    daemon.started("sig");
+    let first = world.keeper();
+    first.signal(Signal::from_number(19).unwrap());
+    fs::write(world.path("go"), "").unwrap();
+    wait_until("the job ended unseen", || read_stat(job).is_none_or(|row| row.is_zombie()));
+    first.signal(Signal::KILL);
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid: api });
+    for (name, exit) in [("job", WireExit::Code(7)), ("sig", WireExit::Signal(10))] {
+        match phase_of(&slots, name) {
+            SlotPhase::Exited { exit: told } => assert_eq!(*told, exit),
+            SlotPhase::Running { .. } => assert_eq!(daemon.exited(name), (1, exit)),
+            other => panic!("{other:?}"),
+        }
+    }
+    daemon.signal("api", 1, Signal::TERM, Scope::Group);
+    assert_eq!(daemon.exited("api"), (1, WireExit::Signal(15)));
+    assert_eq!(world.log("api"), "up\n");
+    daemon.say(&world.spawn("api", 2, &["true"]));
+    assert_eq!(daemon.exited("api"), (2, WireExit::Code(0)));
+}
+
+fn output_without_a_keeper() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn(
+        "job",
+        1,
+        &["sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; echo last words; exit 1"],
+    ));
+    let pid = daemon.started("job");
+    let keeper = world.keeper();
+    keeper.signal(Signal::from_number(19).unwrap());
+    fs::write(world.path("go"), "").unwrap();
+    wait_until("it ended", || read_stat(pid).is_none_or(|row| row.is_zombie()));
+    assert_eq!(world.log("job"), "");
+    keeper.signal(Signal::KILL);
+    let (mut daemon, slots) = world.daemon();
+    if matches!(phase_of(&slots, "job"), SlotPhase::Running { .. }) {
+        daemon.exited("job");
+    }
+    assert_eq!(world.log("job"), "last words\n");
+}
+
+/// Changes the record of a slot as if a keeper had written it and died.
+fn rewrite(world: &World, slot: &str, change: impl FnOnce(&mut mainstay_wire::SlotRecord)) {
+    use std::os::unix::fs::FileExt;
+    let path = world.run_dir().join("slots").join(slot);
+    let (mut record, sequence) = mainstay_wire::SlotRecord::decode(&fs::read(&path).unwrap()).unwrap();
+    change(&mut record);
+    let write = record.encode(sequence + 1).unwrap();
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(&write.bytes, write.offset).unwrap();
+}
+
+fn made() -> mainstay_wire::RecordPhase {
+    mainstay_wire::RecordPhase::Made { program: "x".to_owned(), dir: "/".to_owned(), path: None, user: None }
+}
+
+fn a_run_that_never_began() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["true"]));
+    daemon.exited("api");
+    // The intent of run 2, and then nothing.
+    rewrite(&world, "api", |record| (record.run, record.phase) = (2, made()));
+    world.kill_keeper();
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(slots[0].run, 2);
+    let SlotPhase::NotStarted { failure } = phase_of(&slots, "api") else { panic!("{slots:?}") };
+    assert_eq!(failure.code, "cannot-start");
+    assert_eq!(failure.text, "the keeper was killed before the program ran");
+}
+
+fn a_locked_slot() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    daemon.say(&world.spawn("web", 1, &["sleep", "600"]));
+    let (api, web) = (daemon.started("api"), daemon.started("web"));
+    let lock = fs::File::open(world.run_dir().join("slots/api")).unwrap();
+    lock.lock().unwrap();
+    world.kill_keeper();
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Spawning);
+    assert_eq!(phase_of(&slots, "web"), &SlotPhase::Running { pid: web });
+    lock.unlock().unwrap();
+    drop(lock);
+    assert_eq!(daemon.started("api"), api);
+}
+
+fn another_boot() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["true"]));
+    daemon.exited("api");
+    rewrite(&world, "api", |record| {
+        record.phase = made();
+        record.boot_id = "another".to_owned();
+    });
+    world.kill_keeper();
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Exited { exit: WireExit::Unknown });
+}
+
+fn an_anchor_dies() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn(
+        "old",
+        1,
+        &["sh", "-c", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo end; exit 6"],
+    ));
+    let old = daemon.started("old");
+    world.kill_keeper();
+    let (mut daemon, _) = world.daemon();
+    let keeper = world.keeper().pid;
+    // One that this keeper made, and one that an earlier keeper made and that is the anchor's child.
+    daemon.say(&world.spawn(
+        "new",
+        1,
+        &["sh", "-c", "( setsid sleep 600 & echo pid $! ); echo up; sleep 600"],
+    ));
+    daemon.started("new");
+    world.kill_anchor();
+    wait_until("the keeper says so", || world.anchor_log().contains("the keeper goes on alone"));
+    daemon.say(&world.spawn("late", 1, &["sh", "-c", "echo late"]));
+    assert_eq!(daemon.exited("late"), (1, WireExit::Code(0)));
+    assert_eq!(world.log("late"), "late\n");
+    fs::write(world.path("go"), "").unwrap();
+    // Whether the kernel kept it is the kernel's affair.
+    let (_, exit) = daemon.exited("old");
+    assert!(matches!(exit, WireExit::Code(6) | WireExit::Unknown), "{exit:?}");
+    assert_eq!(world.log("old"), "up\nend\n");
+    assert!(!is_alive(old));
+    daemon.signal("new", 1, Signal::KILL, Scope::Group);
+    assert_eq!(daemon.exited("new"), (1, WireExit::Signal(9)));
+    let left: u32 =
+        world.log("new").lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).unwrap();
+    assert!(!is_alive(left));
+    let process = world.keeper();
+    assert_eq!(process.pid, keeper);
+    daemon.kill();
+    let (mut daemon, _) = world.daemon();
+    process.signal(Signal::TERM);
+    daemon.terminate();
+    daemon.say(&ToKeeper::Finish);
+    drop(daemon);
+    assert!(process.wait_gone(PATIENCE));
+    assert_eq!(fs::read_dir(world.run_dir()).unwrap().count(), 0);
+}
+
+fn both_die() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn(
+        "api",
+        1,
+        &["sh", "-c", "echo one; while [ ! -e go ]; do sleep 0.02; done; echo two; exit 4"],
+    ));
+    let pid = daemon.started("api");
+    wait_until("it is up", || world.log("api") == "one\n");
+    let keeper = world.keeper();
+    keeper.signal(Signal::from_number(19).unwrap());
+    world.kill_anchor();
+    keeper.signal(Signal::KILL);
+    assert!(keeper.wait_gone(PATIENCE));
+    drop(daemon);
+    world.start();
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid });
+    fs::write(world.path("go"), "").unwrap();
+    let (_, exit) = daemon.exited("api");
+    assert!(matches!(exit, WireExit::Code(4) | WireExit::Unknown), "{exit:?}");
+    assert_eq!(world.log("api"), "one\ntwo\n");
+}

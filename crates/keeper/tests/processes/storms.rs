@@ -1,0 +1,216 @@
+//! Storms: services write numbered lines and end, while keepers are killed at random moments, or at chosen points. In the
+//! end every line is there once, every end was told with the right status, and nothing ever ran twice.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, Instant},
+};
+
+use mainstay_model::Signal;
+use mainstay_wire::{FromKeeper, SlotPhase, SlotState, ToKeeper, WireExit};
+
+use crate::{
+    Test,
+    world::{Daemon, Polled, World},
+};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("keepers_killed_at_random_lose_and_double_nothing", random_kills),
+    ("keepers_killed_at_every_point_lose_and_double_nothing", kills_at_points),
+    ("keepers_killed_in_the_middle_of_recovery_lose_and_double_nothing", kills_everywhere),
+];
+
+/// Lines of one run.
+const LINES: u64 = 400;
+
+/// Services.
+const SERVICES: u64 = 12;
+
+/// Asserts that the log of a slot has the lines of this run, each once and in order.
+pub(crate) fn assert_whole(world: &World, slot: &str, run: u64, count: u64) {
+    let prefix = format!("{slot}/{run} ");
+    let text = world.log(slot);
+    let numbers: Vec<u64> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .map(|rest| {
+            let (number, tail) = rest.split_once(' ').unwrap();
+            let number: u64 = number.parse().unwrap();
+            assert_eq!(tail.len() as u64, number % 60, "a torn line");
+            number
+        })
+        .collect();
+    assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "of {slot}, run {run}");
+}
+
+/// A daemon that runs each service again and again, and keeps count.
+struct Ledger<'a> {
+    world: &'a World,
+    /// The latest run of each slot, and whether it is wanted to be over.
+    runs: BTreeMap<String, u64>,
+    ended: BTreeMap<(String, u64), WireExit>,
+    never_ran: Vec<(String, u64)>,
+    daemons: u64,
+    is_over: bool,
+}
+
+impl<'a> Ledger<'a> {
+    fn new(world: &'a World) -> Self {
+        let runs = (0..SERVICES).map(|number| (format!("s{number}"), 0)).collect();
+        Self { world, runs, ended: BTreeMap::new(), never_ran: Vec::new(), daemons: 0, is_over: false }
+    }
+
+    fn code(run: u64) -> u8 {
+        u8::try_from(run % 200).unwrap()
+    }
+
+    fn next_run(&mut self, daemon: &mut Daemon, slot: &str) {
+        if self.is_over {
+            return;
+        }
+        let run = self.runs[slot] + 1;
+        let log = self.world.log_file(slot, 6000, 100_000, 1_000_000_000);
+        if daemon.try_say(&self.world.lines(slot, run, LINES, 100, Self::code(run), log)) {
+            self.runs.insert(slot.to_owned(), run);
+        }
+    }
+
+    fn end(&mut self, daemon: &mut Daemon, slot: &str, run: u64, exit: WireExit) {
+        let before = self.ended.insert((slot.to_owned(), run), exit);
+        assert!(before.is_none_or(|before| before == exit), "{slot} {run}: {before:?}, then {exit:?}");
+        daemon.try_say(&ToKeeper::Acknowledge { slot: slot.to_owned(), run, memo: String::new() });
+        self.next_run(daemon, slot);
+    }
+
+    fn failed(&mut self, daemon: &mut Daemon, slot: &str, run: u64, text: &str) {
+        assert_eq!(text, "the keeper was killed before the program ran");
+        self.never_ran.push((slot.to_owned(), run));
+        daemon.try_say(&ToKeeper::Acknowledge { slot: slot.to_owned(), run, memo: String::new() });
+        self.next_run(daemon, slot);
+    }
+
+    /// A new daemon asks what is true.
+    fn take_snapshot(&mut self, daemon: &mut Daemon, slots: &[SlotState]) {
+        self.daemons += 1;
+        for slot in self.runs.keys().cloned().collect::<Vec<_>>() {
+            let Some(state) = slots.iter().find(|state| state.slot == slot) else {
+                self.runs.insert(slot.clone(), 0);
+                self.next_run(daemon, &slot);
+                continue;
+            };
+            // A spawn that the keeper did not take in any more was none.
+            self.runs.insert(slot.clone(), state.run);
+            match &state.phase {
+                SlotPhase::Spawning | SlotPhase::Running { .. } => {}
+                SlotPhase::NotStarted { failure } => self.failed(daemon, &slot, state.run, &failure.text),
+                SlotPhase::Exited { exit } => self.end(daemon, &slot, state.run, *exit),
+                SlotPhase::Over => self.next_run(daemon, &slot),
+            }
+        }
+    }
+
+    fn take(&mut self, daemon: &mut Daemon, event: FromKeeper) {
+        match event {
+            FromKeeper::Exited { slot, run, exit } => self.end(daemon, &slot, run, exit),
+            FromKeeper::NotStarted { slot, run, failure } => self.failed(daemon, &slot, run, &failure.text),
+            FromKeeper::Started { .. } | FromKeeper::Snapshot { .. } | FromKeeper::Terminate => {}
+        }
+    }
+
+    /// Lives through the time, with `disturb` now and then, and then until everything has ended.
+    fn live(&mut self, span: Duration, mut disturb: impl FnMut(&World)) {
+        let end = Instant::now() + span;
+        let patience = end + Duration::from_secs(20);
+        let mut daemon: Option<Daemon> = None;
+        while !(self.is_over && self.is_quiet()) {
+            assert!(Instant::now() < patience, "no calm: {:?}", self.runs);
+            self.is_over = Instant::now() >= end;
+            if !self.is_over {
+                disturb(self.world);
+            }
+            if let Some((mut new, slots)) = self.world.try_daemon() {
+                self.take_snapshot(&mut new, &slots);
+                daemon = Some(new);
+            }
+            let Some(current) = &mut daemon else {
+                std::thread::sleep(Duration::from_micros(200));
+                continue;
+            };
+            match current.poll() {
+                Polled::Event(event) => {
+                    let mut current = daemon.take().unwrap();
+                    self.take(&mut current, event);
+                    daemon = Some(current);
+                }
+                Polled::Nothing => std::thread::sleep(Duration::from_micros(200)),
+                Polled::Gone => daemon = None,
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.runs.iter().all(|(slot, run)| {
+            *run == 0
+                || self.ended.contains_key(&(slot.clone(), *run))
+                || self.never_ran.contains(&(slot.clone(), *run))
+        })
+    }
+
+    fn check(&self) {
+        for ((slot, run), exit) in &self.ended {
+            assert_eq!(*exit, WireExit::Code(i32::from(Self::code(*run))), "{slot}, run {run}");
+            assert_whole(self.world, slot, *run, LINES);
+        }
+        for (slot, run) in &self.never_ran {
+            assert_whole(self.world, slot, *run, 0);
+        }
+        // Whatever is in a log belongs to one of these runs.
+        for slot in self.runs.keys() {
+            let runs = self.ended.keys().filter(|(other, _)| other == slot).count() as u64;
+            assert_eq!(self.world.log(slot).lines().count() as u64, runs * LINES, "of {slot}");
+        }
+        println!("{} runs, {} daemons, {} never ran", self.ended.len(), self.daemons, self.never_ran.len());
+    }
+}
+
+fn random_kills() {
+    let world = World::new();
+    let mut ledger = Ledger::new(&world);
+    let mut next = Instant::now();
+    let mut random = 1_u64;
+    let mut kills = 0;
+    ledger.live(Duration::from_secs(6), |world| {
+        if Instant::now() < next {
+            return;
+        }
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        next = Instant::now() + Duration::from_millis(20 + (random >> 33) % 180);
+        if let Some(keeper) = world.holder("keeper.lock") {
+            keeper.signal(Signal::KILL);
+            kills += 1;
+        }
+    });
+    println!("{kills} kills");
+    assert!(kills > 15);
+    ledger.check();
+}
+
+fn storm_of_faults(rarity: u32, span: Duration) {
+    let world = World::with_faults(rarity);
+    let mut ledger = Ledger::new(&world);
+    ledger.live(span, |_| ());
+    let deaths = world.anchor_log().matches("the keeper ended (signal KILL)").count();
+    println!("{deaths} deaths");
+    assert!(deaths > 5);
+    ledger.check();
+    assert!(fs::metadata(world.run_dir()).is_ok());
+}
+
+fn kills_at_points() {
+    storm_of_faults(2000, Duration::from_secs(6));
+}
+
+fn kills_everywhere() {
+    storm_of_faults(250, Duration::from_secs(6));
+}

@@ -1,0 +1,437 @@
+//! One anchor with its own folders, the daemon's side of the protocol in the test's hands, and the cleaning up.
+
+use std::{
+    collections::VecDeque,
+    fs,
+    io::{Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use mainstay_host::{AnchorChild, Process, read_stat, start_anchor};
+use mainstay_model::Signal;
+use mainstay_wire::{
+    ChildPart, Frames, FromKeeper, KEEPER_PROTOCOL, LogFile, Program, Scope, SlotRecord, SlotState, ToKeeper,
+    WireExit, frame,
+};
+use tempfile::TempDir;
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    root: TempDir,
+    pub(crate) anchor: Option<AnchorChild>,
+    control: UnixListener,
+    faults: Option<u32>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut world = Self::unstarted();
+        world.start();
+        world
+    }
+
+    /// With keepers that die at one of so many points.
+    pub(crate) fn with_faults(rarity: u32) -> Self {
+        let mut world = Self::unstarted();
+        world.faults = Some(rarity);
+        world.start();
+        world
+    }
+
+    pub(crate) fn unstarted() -> Self {
+        let root = TempDir::new().unwrap();
+        for dir in ["state", "logs"] {
+            fs::create_dir(root.path().join(dir)).unwrap();
+        }
+        let control = UnixListener::bind(root.path().join("state/control")).unwrap();
+        control.set_nonblocking(true).unwrap();
+        Self { root, anchor: None, control, faults: None }
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.anchor = Some(self.another_anchor());
+    }
+
+    pub(crate) fn another_anchor(&self) -> AnchorChild {
+        let exe = std::env::current_exe().unwrap();
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let mut words = vec!["daemon".to_owned(), "anchor".to_owned()];
+        for (name, dir) in [
+            ("--state-dir", self.state_dir()),
+            ("--run-dir", self.run_dir()),
+            ("--logs-dir", self.logs_dir()),
+        ] {
+            words.extend([name.to_owned(), text(dir)]);
+        }
+        let log = self.root.path().join("anchor.log");
+        match self.faults {
+            None => start_anchor(&exe, words, &log).unwrap(),
+            Some(rarity) => {
+                let mut env = vec![format!("MAINSTAY_FAULTS={rarity}"), text(exe)];
+                env.extend(words);
+                start_anchor(Path::new("/usr/bin/env"), env, &log).unwrap()
+            }
+        }
+    }
+
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        self.root.path().join("run")
+    }
+
+    pub(crate) fn logs_dir(&self) -> PathBuf {
+        self.root.path().join("logs")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    pub(crate) fn anchor_log(&self) -> String {
+        fs::read_to_string(self.root.path().join("anchor.log")).unwrap_or_default()
+    }
+
+    /// The process that holds a lock.
+    pub(crate) fn holder(&self, lock: &str) -> Option<Process> {
+        let text = fs::read_to_string(self.run_dir().join(lock)).ok()?;
+        let (pid, start) = text.trim().split_once(' ')?;
+        Process::open(pid.parse().ok()?, start.parse().ok()?)
+    }
+
+    pub(crate) fn keeper(&self) -> Process {
+        let mut found = None;
+        wait_until("a keeper works", || {
+            found = self.holder("keeper.lock");
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    pub(crate) fn kill_keeper(&self) {
+        let keeper = self.keeper();
+        keeper.signal(Signal::KILL);
+        assert!(keeper.wait_gone(PATIENCE));
+    }
+
+    pub(crate) fn kill_anchor(&mut self) {
+        let anchor = self.anchor.as_ref().unwrap();
+        let process = Process::open(anchor.pid(), read_stat(anchor.pid()).unwrap().start_time).unwrap();
+        process.signal(Signal::KILL);
+        process.wait_and_reap();
+        self.anchor = None;
+    }
+
+    /// The next daemon that the keeper starts, before its hello.
+    pub(crate) fn silent_daemon(&self) -> Daemon {
+        let mut stream = None;
+        wait_until("a daemon comes", || {
+            stream = self.control.accept().ok();
+            stream.is_some()
+        });
+        let (stream, _) = stream.unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
+        let pid = u32::try_from(pid.as_raw_nonzero().get()).unwrap();
+        Daemon { stream, frames: Frames::default(), events: VecDeque::new(), pid }
+    }
+
+    /// The next daemon, and what it was told.
+    pub(crate) fn daemon(&self) -> (Daemon, Vec<SlotState>) {
+        let mut daemon = self.silent_daemon();
+        daemon.say(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
+        match daemon.next() {
+            FromKeeper::Snapshot { slots, .. } => (daemon, slots),
+            other => panic!("no snapshot: {other:?}"),
+        }
+    }
+
+    /// As `daemon`, for a keeper that dies at any moment.
+    pub(crate) fn try_daemon(&self) -> Option<(Daemon, Vec<SlotState>)> {
+        let (stream, _) = self.control.accept().ok()?;
+        stream.set_nonblocking(true).unwrap();
+        let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
+        let pid = u32::try_from(pid.as_raw_nonzero().get()).unwrap();
+        let mut daemon = Daemon { stream, frames: Frames::default(), events: VecDeque::new(), pid };
+        daemon.try_say(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            match daemon.poll() {
+                Polled::Event(FromKeeper::Snapshot { slots, .. }) => return Some((daemon, slots)),
+                Polled::Event(_) | Polled::Nothing => std::thread::sleep(Duration::from_micros(200)),
+                Polled::Gone => return None,
+            }
+        }
+        None
+    }
+
+    pub(crate) fn log_file(&self, slot: &str, max_size: u64, keep: u32, total: u64) -> LogFile {
+        LogFile { dir: self.logs_dir().join(slot).to_str().unwrap().to_owned(), max_size, keep, total }
+    }
+
+    pub(crate) fn spawn(&self, slot: &str, run: u64, words: &[&str]) -> ToKeeper {
+        self.spawn_with(slot, run, words, self.log_file(slot, 1_000_000, 1000, 1_000_000_000))
+    }
+
+    pub(crate) fn spawn_with(&self, slot: &str, run: u64, words: &[&str], log: LogFile) -> ToKeeper {
+        let program = Program {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            dir: self.root.path().to_str().unwrap().to_owned(),
+            env: vec![
+                "PATH=/usr/bin:/bin".to_owned(),
+                format!("MAINSTAY_RUN_ID={}-{slot}-{run}", self.root.path().display()),
+            ],
+            identity: None,
+        };
+        ToKeeper::Spawn {
+            slot: slot.to_owned(),
+            run,
+            program: Box::new(program),
+            log,
+            memo: format!("memo {run}"),
+        }
+    }
+
+    /// A service that writes numbered lines.
+    pub(crate) fn lines(
+        &self,
+        slot: &str,
+        run: u64,
+        count: u64,
+        pause: u64,
+        code: u8,
+        log: LogFile,
+    ) -> ToKeeper {
+        let exe = std::env::current_exe().unwrap();
+        let (count, pause, code) = (count.to_string(), pause.to_string(), code.to_string());
+        let name = format!("{slot}/{run}");
+        self.spawn_with(
+            slot,
+            run,
+            &[exe.to_str().unwrap(), "service", "lines", &name, &count, &pause, &code],
+            log,
+        )
+    }
+
+    /// All that is in the log of a slot, in order.
+    pub(crate) fn log(&self, slot: &str) -> String {
+        let dir = self.logs_dir().join(slot);
+        let mut text = String::new();
+        for path in self.rotated(slot).into_iter().chain([dir.join("current")]) {
+            text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()));
+        }
+        text
+    }
+
+    /// The rotated files of a slot, in order.
+    pub(crate) fn rotated(&self, slot: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.logs_dir().join(slot)).into_iter().flatten().flatten();
+        let mut files: Vec<(u64, PathBuf)> = entries
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().unwrap();
+                let number =
+                    name.strip_prefix('@')?.strip_suffix(".log")?.rsplit_once('-')?.1.parse().ok()?;
+                Some((number, entry.path()))
+            })
+            .collect();
+        files.sort();
+        files.into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// The record of a slot and what its process wrote.
+    pub(crate) fn record(&self, slot: &str) -> (SlotRecord, ChildPart) {
+        let bytes = fs::read(self.run_dir().join("slots").join(slot)).unwrap();
+        (SlotRecord::decode(&bytes).unwrap().0, ChildPart::from_bytes(&bytes))
+    }
+}
+
+impl Drop for World {
+    /// By pid and start time: nothing else is touched.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the anchor's log:\n{}", self.anchor_log());
+        }
+        let holders = [self.holder("anchor.lock"), self.holder("keeper.lock")];
+        for process in holders.iter().flatten() {
+            process.signal(Signal::KILL);
+            process.wait_gone(PATIENCE);
+        }
+        for entry in fs::read_dir(self.run_dir().join("slots")).into_iter().flatten().flatten() {
+            let child = ChildPart::from_bytes(&fs::read(entry.path()).unwrap_or_default());
+            if let Some(process) = Process::open(child.pid, child.start_time) {
+                process.signal_group(Signal::KILL);
+            }
+        }
+        if let Some(anchor) = &mut self.anchor {
+            let _ = anchor.try_wait();
+        }
+    }
+}
+
+/// A daemon in the test's hands.
+pub(crate) struct Daemon {
+    stream: UnixStream,
+    frames: Frames,
+    events: VecDeque<FromKeeper>,
+    pub(crate) pid: u32,
+}
+
+pub(crate) enum Polled {
+    Event(FromKeeper),
+    Nothing,
+    Gone,
+}
+
+impl Daemon {
+    pub(crate) fn say(&mut self, message: &ToKeeper) {
+        assert!(self.try_say(message), "the keeper does not listen");
+    }
+
+    pub(crate) fn try_say(&mut self, message: &ToKeeper) -> bool {
+        let bytes = frame(message).unwrap();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    pub(crate) fn poll(&mut self) -> Polled {
+        let mut bytes = [0; 64 * 1024];
+        loop {
+            if let Some(message) = self.frames.next_message().unwrap() {
+                return Polled::Event(message);
+            }
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Polled::Gone,
+                Ok(count) => self.frames.push(&bytes[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Polled::Nothing,
+                Err(_) => return Polled::Gone,
+            }
+        }
+    }
+
+    /// The next event.
+    pub(crate) fn next(&mut self) -> FromKeeper {
+        if let Some(event) = self.events.pop_front() {
+            return event;
+        }
+        let mut event = None;
+        wait_until("the keeper says something", || match self.poll() {
+            Polled::Event(message) => {
+                event = Some(message);
+                true
+            }
+            Polled::Nothing => false,
+            Polled::Gone => panic!("the keeper is gone"),
+        });
+        event.unwrap()
+    }
+
+    /// The next event of which `wanted` makes something; those before it are kept.
+    fn find<R>(&mut self, wanted: impl Fn(&FromKeeper) -> Option<R>) -> R {
+        let mut others = VecDeque::new();
+        loop {
+            let event = self.next();
+            match wanted(&event) {
+                Some(found) => {
+                    others.append(&mut self.events);
+                    self.events = others;
+                    return found;
+                }
+                None => others.push_back(event),
+            }
+        }
+    }
+
+    pub(crate) fn started(&mut self, name: &str) -> u32 {
+        self.find(|event| match event {
+            FromKeeper::Started { slot, pid, .. } if slot == name => Some(*pid),
+            FromKeeper::NotStarted { slot, failure, .. } if slot == name => panic!("{failure:?}"),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn exited(&mut self, name: &str) -> (u64, WireExit) {
+        self.find(|event| match event {
+            FromKeeper::Exited { slot, run, exit } if slot == name => Some((*run, *exit)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn not_started(&mut self, name: &str) -> (String, String) {
+        self.find(|event| match event {
+            FromKeeper::NotStarted { slot, failure, .. } if slot == name => {
+                Some((failure.code.clone(), failure.text.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    pub(crate) fn terminate(&mut self) {
+        self.find(|event| matches!(event, FromKeeper::Terminate).then_some(()));
+    }
+
+    pub(crate) fn signal(&mut self, slot: &str, run: u64, signal: Signal, scope: Scope) {
+        self.say(&ToKeeper::Signal { slot: slot.to_owned(), run, signal: signal.number(), scope });
+    }
+
+    pub(crate) fn acknowledge(&mut self, slot: &str, run: u64) {
+        self.say(&ToKeeper::Acknowledge { slot: slot.to_owned(), run, memo: "acknowledged".to_owned() });
+    }
+
+    /// Waits until everything said before was taken in.
+    pub(crate) fn sync(&mut self, world: &World) {
+        self.say(&world.spawn("@sync", 1, &["true"]));
+        self.not_started("@sync");
+    }
+
+    pub(crate) fn kill(&self) {
+        let process = Process::open(self.pid, read_stat(self.pid).unwrap().start_time).unwrap();
+        process.signal(Signal::KILL);
+    }
+}
+
+/// A process that nobody may touch.
+pub(crate) struct Innocent(pub(crate) Child);
+
+impl Innocent {
+    pub(crate) fn new() -> Self {
+        Self(Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Innocent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits for a condition, but not for ever.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "in vain: {what}");
+        std::thread::sleep(Duration::from_micros(300));
+    }
+}
+
+pub(crate) fn is_alive(pid: u32) -> bool {
+    read_stat(pid).is_some_and(|row| !row.is_zombie())
+}
