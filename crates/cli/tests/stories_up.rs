@@ -1,4 +1,12 @@
 //! `up` in the foreground: it follows, Ctrl-C stops in order, a second one kills.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a story needs and does not get has failed it"
+)]
 
 mod story;
 

@@ -1,4 +1,12 @@
 //! What a person does wrong, with the message and the exit code that follow.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a story needs and does not get has failed it"
+)]
 
 mod story;
 

@@ -21,21 +21,37 @@ pub struct SpecError {
 /// A [`Spec`] as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireSpec {
+    /// `api` or `api@2`.
     id: String,
+    /// What an end of it means.
     kind: WireKind,
+    /// Program and arguments; never empty.
     command: Vec<String>,
+    /// Absolute.
     working_dir: String,
+    /// As whom it runs; `null` is as the daemon.
     user: Option<String>,
+    /// Declared variables.
     env: BTreeMap<String, String>,
+    /// Variables of the caller's environment that are passed on.
     inherited: BTreeMap<String, String>,
+    /// What must be so before it starts.
     depends_on: Vec<WireDependency>,
+    /// What happens after it ended by itself.
     restart: WireRestart,
+    /// When it counts as ready.
     ready: Option<WireReady>,
+    /// Sent to its process group (`signal(7)`).
     stop_signal: i32,
+    /// What is left after this time is killed.
     stop_timeout_ms: u64,
+    /// Bytes after which `current` is rotated.
     log_max_size: u64,
+    /// Rotated files kept.
     log_keep: u32,
+    /// Bytes of all its log files together.
     log_total: u64,
+    /// Whether a run whose exit status is unknown is run again.
     rerun_unknown: bool,
 }
 
@@ -48,8 +64,11 @@ enum WireKind {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct WireDependency {
+    /// The service depended on; all its instances.
     on: String,
+    /// What that one must have reached.
     until: WireCondition,
+    /// Whether its loss restarts the dependent.
     restart: bool,
 }
 
@@ -63,13 +82,19 @@ enum WireCondition {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct WireRestart {
+    /// Which ends are followed by a restart.
     when: WireWhen,
+    /// The wait before the first restart in a row.
     delay_ms: u64,
+    /// What the wait is multiplied by each time, in thousandths.
     factor_milli: u32,
+    /// The longest wait.
     max_delay_ms: u64,
-    /// `None` is without end.
+    /// How many restarts in a row; `null` is without end.
     attempts: Option<u32>,
+    /// A run this long ends the row.
     reset_after_ms: u64,
+    /// Exit codes that count as success.
     success_exit_codes: Vec<i32>,
 }
 
@@ -83,9 +108,13 @@ enum WireWhen {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct WireReady {
+    /// What is asked.
     check: WireCheck,
+    /// Not ready within this time is a failed start.
     timeout_ms: u64,
+    /// The longest pause between two askings.
     interval_ms: u64,
+    /// How long one asking may take.
     probe_timeout_ms: u64,
 }
 
