@@ -48,6 +48,7 @@ pub struct Project {
     next_key: usize,
     /// The highest run of a service that was removed: a name that comes back counts on from it.
     pub(crate) removed_run: RunId,
+    touched: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -120,35 +121,34 @@ impl Project {
     /// Wants these up, with all that they depend on. What waits, runs or has completed is left alone, and so is what is being
     /// removed.
     pub fn want(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys = self.closure(&self.staying(ids), |node| node.needs.iter().map(|edge| edge.to).collect());
+        let keys = self.closure(self.staying(ids), |node| node.needs.iter().map(|edge| edge.to).collect());
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Want)))
     }
 
     /// Starts these now, whatever they wait for by time, and again if they completed; wants what they depend on.
     pub fn start(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let ids = self.staying(ids);
-        let named: BTreeSet<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
-        let keys = self.closure(&ids, |node| node.needs.iter().map(|edge| edge.to).collect());
+        let named: BTreeSet<usize> = self.staying(ids).into_iter().collect();
+        let keys =
+            self.closure(named.iter().copied(), |node| node.needs.iter().map(|edge| edge.to).collect());
         let event = |key| if named.contains(&key) { Event::Start } else { Event::Want };
         self.deliver_all(now, keys.into_iter().map(|key| (key, event(key))))
     }
 
     /// Wants these down, and all that depends on them first.
     pub fn stop(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys = self.closure(ids, |node| node.needed_by.clone());
+        let keys = self.closure(self.keys(ids), |node| node.needed_by.clone());
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Stop(Reason::StopRequested))))
     }
 
     /// Ends and starts these, and only these.
     pub fn restart(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys = self.ranked(self.staying(ids).iter().filter_map(|id| self.index.get(id).copied()));
+        let keys = self.ranked(self.staying(ids));
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Restart(Reason::RestartRequested))))
     }
 
     /// Wants these down and kills them at once, and only these.
     pub fn kill(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
-        let keys: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
-        self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Kill)))
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Kill)))
     }
 
     /// Something happened to one service. Of one that is not there, an end is still acknowledged.
@@ -195,12 +195,17 @@ impl Project {
 
     /// These and all that they depend on.
     pub fn with_dependencies(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
-        self.names(self.closure(ids, |node| node.needs.iter().map(|edge| edge.to).collect()))
+        self.names(self.closure(self.keys(ids), |node| node.needs.iter().map(|edge| edge.to).collect()))
     }
 
     /// These and all that depends on them.
     pub fn with_dependents(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
-        self.names(self.closure(ids, |node| node.needed_by.clone()))
+        self.names(self.closure(self.keys(ids), |node| node.needed_by.clone()))
+    }
+
+    /// How often a service was looked at so far: what inputs cost, whatever the machine.
+    pub fn touched(&self) -> u64 {
+        self.touched
     }
 
     /// What depends directly on this one.
@@ -249,9 +254,13 @@ impl Project {
     }
 
     /// These and all that `next` leads to, each after what it needs.
-    fn closure(&self, ids: &[ServiceId], next: impl Fn(&Node) -> Vec<usize>) -> Vec<usize> {
+    pub(crate) fn closure(
+        &self,
+        keys: impl IntoIterator<Item = usize>,
+        next: impl Fn(&Node) -> Vec<usize>,
+    ) -> Vec<usize> {
         let mut reached = BTreeSet::new();
-        let mut open: Vec<usize> = ids.iter().filter_map(|id| self.index.get(id).copied()).collect();
+        let mut open: Vec<usize> = keys.into_iter().collect();
         while let Some(key) = open.pop() {
             if reached.insert(key) {
                 open.extend(self.nodes.get(&key).map(&next).unwrap_or_default());
@@ -260,9 +269,14 @@ impl Project {
         self.ranked(reached)
     }
 
+    fn keys(&self, ids: &[ServiceId]) -> Vec<usize> {
+        ids.iter().filter_map(|id| self.index.get(id).copied()).collect()
+    }
+
     /// Those of them that are not being removed.
-    fn staying(&self, ids: &[ServiceId]) -> Vec<ServiceId> {
-        ids.iter().filter(|id| self.node(id).is_some_and(|node| !node.doomed)).cloned().collect()
+    fn staying(&self, ids: &[ServiceId]) -> Vec<usize> {
+        let stays = |key: &usize| self.nodes.get(key).is_some_and(|node| !node.doomed);
+        self.keys(ids).into_iter().filter(stays).collect()
     }
 
     fn ranked(&self, keys: impl IntoIterator<Item = usize>) -> Vec<usize> {
@@ -279,6 +293,7 @@ impl Project {
 
     pub(crate) fn work_off(&mut self, now: Moment, mut queue: Queue, outcome: &mut Outcome) {
         while let Some((key, event)) = queue.pop_front() {
+            self.touched += 1;
             let (start, stop) = (self.start_gate(key), self.stop_gate(key));
             let Some(node) = self.nodes.get_mut(&key) else { continue };
             let told = matches!(event, Event::StartGate(_));
@@ -332,6 +347,7 @@ impl Project {
                 self.count_dependent(edge.to, after.live, queue);
             }
         }
+        self.touched += u64::try_from(dependents.len()).unwrap_or(u64::MAX);
         for dependent in dependents {
             let Some(node) = self.nodes.get(&dependent) else { continue };
             let gate = self.start_gate(dependent);

@@ -6,8 +6,11 @@ use mainstay_model::{Moment, PhaseName, Reason, ServiceId, Status};
 
 use crate::{
     phase::{Goal, Phase},
-    project::{Edge, Project},
+    project::{Edge, Node, Project},
 };
+
+/// The most links of a chain of services that wait for each other that are told.
+const CHAIN_LIMIT: usize = 8;
 
 /// How a service stands towards what was asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,7 @@ impl Project {
     pub fn standing_up(&self, id: &ServiceId) -> Standing {
         match self.index.get(id) {
             None => Standing::Failed,
-            Some(key) => self.standing_of(*key, &mut BTreeMap::new()),
+            Some(key) => self.standing_in_order(*key),
         }
     }
 
@@ -60,47 +63,72 @@ impl Project {
         })
     }
 
-    /// `known` keeps this linear in the edges, whatever the shape of the graph.
-    fn standing_of(&self, key: usize, known: &mut BTreeMap<usize, Standing>) -> Standing {
-        if let Some(standing) = known.get(&key) {
-            return *standing;
+    fn standing_in_order(&self, key: usize) -> Standing {
+        let waits = |node: &Node| *node.service.phase() == Phase::WaitingForDependency;
+        let next = |node: &Node| match waits(node) {
+            true => self.unmet(node).map(|edge| edge.to).collect(),
+            false => Vec::new(),
+        };
+        let mut known = BTreeMap::new();
+        for key in self.closure([key], next) {
+            if let Some(node) = self.nodes.get(&key) {
+                known.insert(key, self.standing_of(node, &known));
+            }
         }
-        let Some(node) = self.nodes.get(&key) else { return Standing::Failed };
+        known.get(&key).copied().unwrap_or(Standing::Failed)
+    }
+
+    /// `known` holds the standing of what it needs: whoever asks goes through the graph in order.
+    fn standing_of(&self, node: &Node, known: &BTreeMap<usize, Standing>) -> Standing {
         let service = &node.service;
-        let standing = match service.phase() {
+        match service.phase() {
             Phase::Running { .. } | Phase::Completed if service.is_ready() => Standing::Done,
             Phase::Failed | Phase::Stopped => Standing::Failed,
             _ if service.goal() == Goal::Down => Standing::Failed,
-            Phase::WaitingForDependency => self.standing_of_needs(&node.needs, known),
+            Phase::WaitingForDependency => {
+                let hopeless =
+                    self.unmet(node).any(|edge| known.get(&edge.to).copied() == Some(Standing::Failed));
+                if hopeless { Standing::Failed } else { Standing::Pending }
+            }
             Phase::Running { .. }
             | Phase::Completed
             | Phase::Starting(_)
             | Phase::Stopping { .. }
             | Phase::WaitingForBackoff { .. } => Standing::Pending,
-        };
-        known.insert(key, standing);
-        standing
+        }
     }
 
-    fn standing_of_needs(&self, needs: &[Edge], known: &mut BTreeMap<usize, Standing>) -> Standing {
-        let hopeless = needs.iter().any(|edge| {
-            let Some(need) = self.nodes.get(&edge.to) else { return true };
-            !need.service.meets(edge.until) && self.standing_of(edge.to, known) == Standing::Failed
-        });
-        if hopeless { Standing::Failed } else { Standing::Pending }
+    fn unmet<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Edge> {
+        let met = |edge: &&Edge| self.nodes.get(&edge.to).is_none_or(|on| on.service.meets(edge.until));
+        node.needs.iter().filter(move |edge| !met(edge))
     }
 
-    /// The chain is as long as the graph is deep, and the graph has no circle.
+    /// The reason of what others wait for comes with it, link by link. The graph has no circle, but may be deep: of a long
+    /// chain, the middle is left out.
     fn full_reason(&self, id: &ServiceId) -> Option<Reason> {
-        let node = self.node(id)?;
-        let reason = match node.service.reason() {
-            Reason::Dependency { on, until, .. } => {
-                let because = match self.node(on).map(|node| node.service.phase().name()) {
-                    None | Some(PhaseName::Running) => None,
-                    Some(_) => self.full_reason(on).map(Box::new),
-                };
-                Reason::Dependency { on: on.clone(), until: *until, because }
+        let mut links = Vec::new();
+        let mut node = self.node(id)?;
+        let root = loop {
+            let Reason::Dependency { on, until, .. } = node.service.reason() else {
+                break (node.service.phase().name() != PhaseName::Running || links.is_empty())
+                    .then(|| self.own_reason(node));
+            };
+            if links.len() == CHAIN_LIMIT {
+                links.pop();
             }
+            links.push((on, *until));
+            match self.node(on) {
+                Some(next) => node = next,
+                None => break None,
+            }
+        };
+        links.into_iter().rev().fold(root, |because, (on, until)| {
+            Some(Reason::Dependency { on: on.clone(), until, because: because.map(Box::new) })
+        })
+    }
+
+    fn own_reason(&self, node: &Node) -> Reason {
+        match node.service.reason() {
             Reason::Needed { .. } => {
                 let live = |key: &usize| {
                     let dependent = self.nodes.get(key)?;
@@ -109,7 +137,6 @@ impl Project {
                 Reason::Needed { by: node.needed_by.iter().filter_map(live).collect() }
             }
             other => other.clone(),
-        };
-        Some(reason)
+        }
     }
 }

@@ -93,7 +93,7 @@ pub const EXPECTED: &[(&str, &[&str])] = &[
             "outcome-unknown",
         ],
     ),
-    ("next", &["fresh", "restart", "restart or fresh", "barred", "any"]),
+    ("next", &["fresh", "restart", "restart or fresh", "any"]),
 ];
 
 impl Coverage {

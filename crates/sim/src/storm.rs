@@ -221,6 +221,9 @@ impl Storm {
         let mut acknowledged = false;
         let mut touched: BTreeSet<ServiceId> = changes.iter().map(|change| change.id.clone()).collect();
         touched.extend(call.about.clone());
+        if call.rewired {
+            touched.extend(self.runner.project().ids().cloned());
+        }
         for command in self.hands.take() {
             touched.insert(command.id.clone());
             self.note(|| format!("    → {} {}", command.id, command.act.text()));

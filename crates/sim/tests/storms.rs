@@ -1,0 +1,49 @@
+//! Storms and calms on every test run: the same seeds each time, in parts so that they run side by side.
+//! For more, and other seeds: `cargo run -p mainstay-sim -- --seeds 100000..200000`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may panic, in the functions around it as well"
+)]
+
+use std::ops::Range;
+
+use mainstay_sim::storms;
+
+/// Events of each storm; the calm comes on top.
+const EVENTS: u64 = 400;
+/// Everything that is expected is seen in each part at least this often.
+const LEAST: u64 = 5;
+
+fn part(seeds: Range<u64>) {
+    let count = seeds.end - seeds.start;
+    match storms(seeds, EVENTS) {
+        Err(failure) => panic!("{failure}"),
+        Ok(coverage) => {
+            println!("{count} storms, {} events\n{coverage}", coverage.events);
+            let missing = coverage.missing(LEAST);
+            assert!(missing.is_empty(), "the storms have gone blind: {missing:#?}");
+        }
+    }
+}
+
+#[test]
+fn storms_0_to_500() {
+    part(0..500);
+}
+
+#[test]
+fn storms_500_to_1000() {
+    part(500..1000);
+}
+
+#[test]
+fn storms_1000_to_1500() {
+    part(1000..1500);
+}
+
+#[test]
+fn storms_1500_to_2000() {
+    part(1500..2000);
+}
