@@ -14,14 +14,31 @@ static RARITY: OnceLock<u64> = OnceLock::new();
 #[cfg(debug_assertions)]
 static STATE: AtomicU64 = AtomicU64::new(0);
 
-/// Dies here, now and then, when a test wants that.
 #[cfg(debug_assertions)]
-pub(crate) fn point() {
-    let rarity = *RARITY.get_or_init(|| {
+fn rarity() -> u64 {
+    *RARITY.get_or_init(|| {
         let seed = mainstay_host::monotonic_nanos() ^ u64::from(std::process::id()).rotate_left(32);
         STATE.store(seed | 1, Ordering::Relaxed);
         std::env::var("MAINSTAY_FAULTS").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
-    });
+    })
+}
+
+/// Whether a test wants deaths: then nobody waits after one.
+#[cfg(debug_assertions)]
+pub(crate) fn are_wanted() -> bool {
+    rarity() > 0
+}
+
+/// Never, outside of debug builds.
+#[cfg(not(debug_assertions))]
+pub(crate) const fn are_wanted() -> bool {
+    false
+}
+
+/// Dies here, now and then, when a test wants that.
+#[cfg(debug_assertions)]
+pub(crate) fn point() {
+    let rarity = rarity();
     if rarity > 0 && next_random().is_multiple_of(rarity) {
         mainstay_host::die_at_once();
     }

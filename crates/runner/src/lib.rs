@@ -1,4 +1,4 @@
-//! Carrying decisions out: drives a [`Project`] through one kind of execution. It holds no rule of its own.
+//! Carrying decisions out: drives a [`Project`](mainstay_decide::Project) through one kind of execution. It holds no rule of its own.
 
 mod execution;
 mod runner;

@@ -33,6 +33,18 @@ pub enum Leader {
     Excluded,
 }
 
+/// Whether `parent`, a process with one thread, has no child but `known` (`/proc/PID/task/TID/children`, see `proc(5)`).
+///
+/// What a run leaves behind falls to the nearest subreaper before the run's first process is a zombie. So when the subreaper
+/// has no child but those that it ought to have, nothing was left behind, and nobody needs to look at every process of the
+/// machine. The kernel may leave out one child when another ends during the reading: it is read twice. `false` also where
+/// the kernel does not tell.
+pub fn has_no_child_but(parent: u32, known: u32) -> bool {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let is_alone = || fs::read_to_string(&path).is_ok_and(|text| text.trim().parse() == Ok(known));
+    is_alone() && is_alone()
+}
+
 /// All processes at one time.
 #[derive(Debug)]
 pub struct ProcessTable {

@@ -21,7 +21,7 @@ pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, p
 pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
 pub use files::{Durability, NO_LINKS, private_dir, rename_new, write_atomic};
 pub use launch::{AnchorChild, ProgramEnd, run_in_foreground, start_anchor};
-pub use leftovers::{Leader, ProcessTable, RunTrace};
+pub use leftovers::{Leader, ProcessTable, RunTrace, has_no_child_but};
 pub use limits::Limits;
 pub use memory::{release_clean_pages, settle_allocator};
 pub use own::{die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private};

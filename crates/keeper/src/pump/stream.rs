@@ -16,8 +16,12 @@ use crate::report::{chain, say};
 /// What the pipe of a busy service is grown to; an ordinary user gets the second size when the first is refused.
 const BUSY_CAPACITIES: [usize; 2] = [1024 * 1024, 256 * 1024];
 
-/// A pipe is grown after it was found this many times in a row nearly full.
-const BUSY_TIMES: u32 = 2;
+/// A pipe is grown after it was looked at this many times within [`BUSY_WINDOW`]. How full it is found does not tell: a
+/// fast reader finds little at a time, and works the harder for it.
+const BUSY_LOOKS: u32 = 32;
+
+/// See [`BUSY_LOOKS`].
+const BUSY_WINDOW: Duration = Duration::from_millis(16);
 
 /// Pipes smaller than this are looked at as soon as they have something: they would fill up while we wait.
 const COALESCE_FROM: usize = 256 * 1024;
@@ -57,7 +61,9 @@ pub(super) struct Stream {
 struct Pipe {
     file: File,
     capacity: usize,
-    full_times: u32,
+    /// When the present window began, and looks in it.
+    window: u64,
+    looks: u32,
     watch: Watch,
 }
 
@@ -103,7 +109,7 @@ impl Stream {
     pub(super) fn attach(&mut self, file: File, tools: &Tools<'_>) {
         self.detach(tools.poller);
         let capacity = pipe_capacity(&file);
-        let mut pipe = Pipe { file, capacity, full_times: 0, watch: Watch::Off };
+        let mut pipe = Pipe { file, capacity, window: 0, looks: 0, watch: Watch::Off };
         if self.blocked.is_none() {
             pipe.watch(Watch::Readable, self.token, tools.poller);
         }
@@ -149,7 +155,7 @@ impl Stream {
         let Some(pipe) = &mut self.pipe else { return };
         match look {
             Look::Bytes(count) => {
-                pipe.note_busy(count);
+                pipe.note_look(tools.now);
                 if pipe.capacity >= COALESCE_FROM && count < pipe.capacity.min(BATCH_BYTES) / 2 {
                     let until = tools.now + u64::try_from(COALESCE.as_nanos()).unwrap_or(0);
                     pipe.watch(Watch::Until(until), self.token, tools.poller);
@@ -310,16 +316,20 @@ impl Pipe {
         }
     }
 
-    /// A pipe that is found nearly full again and again is made larger.
-    fn note_busy(&mut self, count: usize) {
-        if self.capacity >= COALESCE_FROM {
+    /// A pipe that gives a lot of work is made larger: then it can be left alone for a while.
+    fn note_look(&mut self, now: u64) {
+        if self.capacity >= COALESCE_FROM || self.looks == u32::MAX {
             return;
         }
-        self.full_times = if count >= self.capacity / 4 * 3 { self.full_times + 1 } else { 0 };
-        if self.full_times < BUSY_TIMES {
+        if Duration::from_nanos(now.saturating_sub(self.window)) > BUSY_WINDOW {
+            (self.window, self.looks) = (now, 0);
+        }
+        self.looks += 1;
+        if self.looks < BUSY_LOOKS {
             return;
         }
-        self.full_times = 0;
+        // It is tried once only: an ordinary user has a limit.
+        self.looks = u32::MAX;
         for capacity in BUSY_CAPACITIES {
             self.capacity = grow_pipe(&self.file, capacity);
             if self.capacity >= capacity {

@@ -73,8 +73,7 @@ impl Supervisor {
             slot.state = State::Over;
             self.gone_with_its_boot(index);
         } else if child.run != slot.record.run {
-            let text = "the keeper was killed before the program ran".to_owned();
-            self.not_started(index, WireFailure { code: "cannot-start".to_owned(), text });
+            self.never_began(index);
         } else if child.failed_step != 0 {
             let attempt = Attempt { program: &program, dir: &dir, path: path.as_deref(), user };
             let failure = attempt.failure(child.failed_step, child.errno, child.candidate);
@@ -83,6 +82,23 @@ impl Supervisor {
             self.adopt_run(index, child);
         }
         self.forget_strange_orphans();
+    }
+
+    /// The keeper before us came to the intent, and no further.
+    fn never_began(&mut self, index: usize) {
+        let text = "the keeper was killed before the program ran".to_owned();
+        let failure = WireFailure { code: "cannot-start".to_owned(), text };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        if slot.record.slot != DAEMON_SLOT {
+            return self.not_started(index, failure);
+        }
+        slot.record.phase = RecordPhase::NotStarted { failure };
+        slot.record.acknowledged = true;
+        slot.store.write(&slot.record);
+        slot.state = State::Over;
+        if !self.is_adopting {
+            self.start_daemon();
+        }
     }
 
     /// Of another boot: nobody can know any more.

@@ -220,7 +220,10 @@ impl Supervisor {
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
         self.pump.detach(&name);
         if name == DAEMON_SLOT {
-            self.daemon_not_started(&failure.text);
+            // One that a keeper before us could not start is tried again when all slots are read.
+            if !self.is_adopting {
+                self.daemon_not_started(&failure.text);
+            }
         } else {
             self.daemon.send(&FromKeeper::NotStarted { slot: name, run, failure });
         }

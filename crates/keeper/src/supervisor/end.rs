@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use mainstay_host::{Interest, KeptExit, Leader, Process, ProcessTable};
+use mainstay_host::{Interest, KeptExit, Leader, Process, ProcessTable, has_no_child_but};
 use mainstay_model::Signal;
 use mainstay_wire::{DAEMON_SLOT, FromKeeper, RecordPhase, ToAnchor, WireExit};
 
@@ -91,10 +91,21 @@ impl Supervisor {
         if self.to_sweep.is_empty() {
             return;
         }
+        let indices = std::mem::take(&mut self.to_sweep);
+        if self.is_nothing_left_behind() {
+            return indices.into_iter().for_each(|index| self.drain(index));
+        }
         let table = ProcessTable::read(&self.fosters());
-        for index in std::mem::take(&mut self.to_sweep) {
+        for index in indices {
             self.sweep_one(index, &table);
         }
+    }
+
+    /// The usual case, cheaply: no orphan has fallen to the anchor, so that it has no child but us.
+    fn is_nothing_left_behind(&self) -> bool {
+        self.anchor.is_some()
+            && self.strange_fosters.is_empty()
+            && has_no_child_but(self.anchor_pid, std::process::id())
     }
 
     fn sweep_one(&mut self, index: usize, table: &ProcessTable) {

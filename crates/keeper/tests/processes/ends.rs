@@ -73,15 +73,18 @@ fn leftovers_of_an_earlier_keeper() {
 }
 
 fn everything_stops() {
-    let mut world = World::new();
+    let mut world = World::on_disk();
     let (mut daemon, _) = world.daemon();
     daemon.say(&ToKeeper::Up);
     let mut anchor = world.anchor.take().unwrap();
     assert_eq!(anchor.answer(PATIENCE).unwrap(), "up");
     daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
     let pid = daemon.started("api");
-    let memory = world.run_dir().join("memory");
-    assert!(!memory.exists(), "the buffer is in memory");
+    let maps = fs::read_to_string(format!("/proc/{}/maps", world.keeper().pid)).unwrap();
+    let buffer =
+        maps.lines().find_map(|line| line.split_whitespace().last().filter(|path| path.ends_with("/pump")));
+    let buffer = std::path::PathBuf::from(buffer.unwrap());
+    assert!(buffer.exists() && buffer.starts_with("/dev/shm"), "{}", buffer.display());
     let process = Process::open(anchor.pid(), read_stat(anchor.pid()).unwrap().start_time).unwrap();
     process.signal(Signal::HUP);
     process.signal(Signal::INT);
@@ -95,5 +98,6 @@ fn everything_stops() {
     wait_until("the anchor ended", || anchor.try_wait().unwrap().is_some());
     assert!(!is_alive(pid));
     assert_eq!(fs::read_dir(world.run_dir()).unwrap().count(), 0);
+    assert!(!buffer.parent().unwrap().exists());
     assert!(world.log("@daemon").contains("the stand-in runs\n"));
 }

@@ -23,6 +23,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     root: TempDir,
+    run_dir: PathBuf,
+    /// The run-time folder is in memory, as it mostly is.
+    _memory: Option<TempDir>,
     pub(crate) anchor: Option<AnchorChild>,
     control: UnixListener,
     faults: Option<u32>,
@@ -50,7 +53,17 @@ impl World {
         }
         let control = UnixListener::bind(root.path().join("state/control")).unwrap();
         control.set_nonblocking(true).unwrap();
-        Self { root, anchor: None, control, faults: None }
+        let memory = TempDir::new_in("/dev/shm").ok();
+        let run_dir = memory.as_ref().unwrap_or(&root).path().join("run");
+        Self { root, run_dir, _memory: memory, anchor: None, control, faults: None }
+    }
+
+    /// With the run-time folder on a disk.
+    pub(crate) fn on_disk() -> Self {
+        let mut world = Self::unstarted();
+        world.run_dir = world.root.path().join("run");
+        world.start();
+        world
     }
 
     pub(crate) fn start(&mut self) {
@@ -84,7 +97,7 @@ impl World {
     }
 
     pub(crate) fn run_dir(&self) -> PathBuf {
-        self.root.path().join("run")
+        self.run_dir.clone()
     }
 
     pub(crate) fn logs_dir(&self) -> PathBuf {
