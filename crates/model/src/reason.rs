@@ -178,7 +178,8 @@ impl Reason {
                 format!("waiting for {}", asked(check, answer.as_deref(), now.since(*since)))
             }
             Self::ReadyTimeout { check, answer, after } => {
-                format!("not ready in time: {}", asked(check, answer.as_deref(), *after))
+                let answer = answer.as_deref().unwrap_or("gave no answer");
+                format!("not ready in time: {}", asked(check, Some(answer), *after))
             }
             Self::Running => "its process runs".to_owned(),
             Self::Ready { check } => format!("ready: {check}"),
@@ -229,7 +230,7 @@ fn dependency(on: &ServiceId, until: Condition, because: Option<&Reason>, now: M
 
 fn asked(check: &str, answer: Option<&str>, span: Duration) -> String {
     match answer {
-        None => format!("{check} for {}", span_text(span)),
+        None => check.to_owned(),
         Some(answer) => format!("{check} {answer} for {}", span_text(span)),
     }
 }
@@ -313,6 +314,18 @@ mod tests {
         let crash = Box::new(Reason::Exited(Exit::Code(1)));
         let rows = [
             (refused, "waiting for tcp 127.0.0.1:5432 refused for 3 s"),
+            (
+                Reason::NotReady { check: "2 s after its start".to_owned(), answer: None, since: at(9) },
+                "waiting for 2 s after its start",
+            ),
+            (
+                Reason::ReadyTimeout {
+                    check: "tcp db:5432".to_owned(),
+                    answer: None,
+                    after: Duration::from_secs(30),
+                },
+                "not ready in time: tcp db:5432 gave no answer for 30 s",
+            ),
             (waiting.clone(), "waiting for db to be ready: tcp 127.0.0.1:5432 refused for 3 s"),
             (
                 Reason::Dependency {
