@@ -60,6 +60,24 @@ impl Lock {
         Err(io::Error::other("its file changes all the time"))
     }
 
+    /// Whether nobody has the lock, after waiting for its holder to end, but not for ever.
+    pub(crate) fn is_free(path: &Path, patience: Duration) -> io::Result<Result<(), Option<Process>>> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(())),
+            Err(error) => return Err(error),
+        };
+        let holder = match file.try_lock_shared() {
+            Ok(()) => return Ok(Ok(())),
+            Err(TryLockError::WouldBlock) => holder(&mut file),
+            Err(TryLockError::Error(error)) => return Err(error),
+        };
+        match holder {
+            Some(process) if process.wait_gone(patience) => Ok(Ok(())),
+            holder => Ok(Err(holder)),
+        }
+    }
+
     /// Takes the lock, waiting for its holder to end, but not for ever.
     pub(crate) fn ask_patiently(path: &Path, patience: Duration) -> io::Result<Asked> {
         match Self::ask(path)? {

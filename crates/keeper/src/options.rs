@@ -43,6 +43,10 @@ impl Options {
         ]
     }
 
+    pub(crate) fn keeper_lock(&self) -> PathBuf {
+        self.run_dir.join("keeper.lock")
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir.join("sock")
     }

@@ -83,6 +83,11 @@ impl Process {
         }
     }
 
+    /// Whether it ended, and only its status is left.
+    pub fn is_zombie(&self) -> bool {
+        read_stat(self.pid).is_some_and(|row| row.start_time == self.start_time && row.is_zombie())
+    }
+
     /// Waits until it ended; whether it did in time.
     pub fn wait_gone(&self, patience: Duration) -> bool {
         let mut polled = [rustix::event::PollFd::new(&self.descriptor, rustix::event::PollFlags::IN)];

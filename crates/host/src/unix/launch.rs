@@ -112,23 +112,13 @@ fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// How a program that ran in the foreground ended.
+/// How a child ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProgramEnd {
     /// With this code.
     Code(i32),
     /// By this signal.
     Signal(i32),
-}
-
-impl ProgramEnd {
-    /// The exit code by which a shell would say it: 128 + n for signal n.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Code(code) => u8::try_from(code & 0xff).unwrap_or(u8::MAX),
-            Self::Signal(number) => u8::try_from(128 + (number & 0x7f)).unwrap_or(u8::MAX),
-        }
-    }
 }
 
 impl From<std::process::ExitStatus> for ProgramEnd {
@@ -139,31 +129,4 @@ impl From<std::process::ExitStatus> for ProgramEnd {
             (None, None) => Self::Code(1),
         }
     }
-}
-
-/// Runs a program with the terminal and everything else that this process has, and waits for its end. Ctrl-C reaches it
-/// as a member of our process group; we ourselves outlive that, to pass on how it ended.
-///
-/// # Errors
-/// The program cannot be started.
-pub fn run_in_foreground(command: &mut Command) -> io::Result<ProgramEnd> {
-    // SAFETY: the closure only makes async-signal-safe calls: it undoes for the child what we do below for ourselves.
-    unsafe {
-        command.pre_exec(|| {
-            for signal in [libc::SIGINT, libc::SIGQUIT] {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-            Ok(())
-        });
-    }
-    let ignored = [libc::SIGINT, libc::SIGQUIT].map(|signal| {
-        // SAFETY: ignoring a signal runs no code of ours.
-        (signal, unsafe { libc::signal(signal, libc::SIG_IGN) })
-    });
-    let ended = command.spawn().and_then(|mut child| child.wait());
-    for (signal, before) in ignored {
-        // SAFETY: `before` is what this same call returned for this signal.
-        unsafe { libc::signal(signal, before) };
-    }
-    Ok(ended?.into())
 }

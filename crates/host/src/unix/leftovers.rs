@@ -8,7 +8,7 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-use super::process::{ProcessRow, parse_stat};
+use super::process::{ProcessRow, read_row};
 
 /// The longest environment that is read, in bytes.
 const ENVIRONMENT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -56,15 +56,10 @@ pub struct ProcessTable {
 impl ProcessTable {
     /// Looks at all processes; `fosters` are those that orphans of ours have as parents.
     pub fn read(fosters: &[u32]) -> Self {
-        let mut buffer = Vec::with_capacity(1024);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let rows = entries
             .filter(|entry| entry.file_name().as_bytes().first().is_some_and(u8::is_ascii_digit))
-            .filter_map(|entry| {
-                buffer.clear();
-                File::open(entry.path().join("stat")).ok()?.read_to_end(&mut buffer).ok()?;
-                parse_stat(&buffer)
-            })
+            .filter_map(|entry| read_row(&entry.path().join("stat")))
             .collect();
         Self { rows, fosters: fosters.iter().copied().collect() }
     }
@@ -156,6 +151,7 @@ fn has_marks(pid: u32, marks: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unix::process::parse_stat;
 
     fn row(pid: u32, parent: u32, session: u32, start: u64, state: char) -> ProcessRow {
         let line =

@@ -20,7 +20,7 @@ pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
 pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
 pub use files::{Durability, NO_LINKS, private_dir, rename_new, write_atomic};
-pub use launch::{AnchorChild, ProgramEnd, run_in_foreground, start_anchor};
+pub use launch::{AnchorChild, ProgramEnd, start_anchor};
 pub use leftovers::{Leader, ProcessTable, RunTrace, has_no_child_but};
 pub use limits::Limits;
 pub use memory::{release_clean_pages, settle_allocator};

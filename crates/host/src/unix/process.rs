@@ -1,6 +1,9 @@
 //! What `/proc` says of one process (`proc_pid_stat(5)`).
 
-use std::fs;
+use std::{fs::File, io::Read, path::Path};
+
+/// Longer than any line of `/proc/PID/stat`: some 50 numbers, and a name of 64 bytes at most.
+const LINE_LIMIT: usize = 2048;
 
 /// What a process uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,14 @@ impl ProcessRow {
 
 /// What `/proc` says of this process now.
 pub fn read_stat(pid: u32) -> Option<ProcessRow> {
-    parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    read_row(Path::new(&format!("/proc/{pid}/stat")))
+}
+
+/// One row, in one read: such a file gives all that it has at once.
+pub(crate) fn read_row(path: &Path) -> Option<ProcessRow> {
+    let mut line = [0; LINE_LIMIT];
+    let count = File::open(path).ok()?.read(&mut line).ok()?;
+    parse_stat(line.get(..count)?)
 }
 
 /// Reads a line of `/proc/PID/stat`; the name in it may hold anything, brackets and line ends included.

@@ -37,6 +37,9 @@ const KEEPER: u64 = 1;
 /// After this time without anything to do, memory is given back.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How long a keeper that lost its anchor may take to end, when it is ending.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Descriptors held at most; the limit of the process is usually lower. One service needs one.
 const HELD_LIMIT: usize = 65_536;
 
@@ -73,6 +76,12 @@ fn prepare(options: Options) -> Result<Anchor, String> {
             return Err(format!("another anchor{who} already runs for `{}`", run_dir.display()));
         }
     };
+    // One that lost its anchor works on; what it works with must not be touched.
+    if let Err(holder) = Lock::is_free(&options.keeper_lock(), KEEPER_PATIENCE).map_err(in_run_dir)? {
+        let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
+        let dir = run_dir.display();
+        return Err(format!("a keeper{who} whose anchor is gone works in `{dir}`; `mainstay down` ends it"));
+    }
     let failed = |error: io::Error| format!("the anchor cannot start: {error}");
     ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
     let signals = SignalReader::new(&[SIGCHLD, SIGTERM]).map_err(failed)?;

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     os::fd::AsFd,
-    path::PathBuf,
+    path::Path,
 };
 
 use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_fifo, read_stat, reopen_for_reading};
@@ -24,51 +24,59 @@ impl Supervisor {
     pub(super) fn adopt_all(&mut self) -> io::Result<()> {
         let mut known = Vec::new();
         for entry in fs::read_dir(self.options.slots_dir())? {
-            let path = entry?.path();
-            match Store::read(&path) {
-                Ok(Some(stored)) => known.push(self.know(stored)),
-                // Killed between the making of the file and its first record: nothing was begun.
-                Ok(None) => drop(fs::remove_file(&path)),
-                Err(error) => say(format_args!("cannot read `{}`: {error}", path.display())),
+            known.extend(self.know(&entry?.path()));
+        }
+        for (index, child) in known {
+            match child {
+                Some(child) => self.adopt(index, child),
+                // Its process has not come to its `execve`: only this slot waits.
+                None => {
+                    let path = self.slots.get(index).map(|slot| slot.store.path().to_owned());
+                    path.into_iter().for_each(|path| self.spawner.watch_lock(index, path));
+                }
             }
         }
         self.is_adopting = false;
-        for (index, path) in known {
-            self.adopt_unless_locked(index, path);
-        }
         self.forget_strange_orphans();
         Ok(())
     }
 
-    fn know(&mut self, stored: Stored) -> (usize, PathBuf) {
-        let path = stored.store.path().to_owned();
-        self.pump.know(&stored.record.slot, &stored.record.log);
-        let index = self.slots.add(Slot { store: stored.store, record: stored.record, state: State::Locked });
-        (index, path)
-    }
-
-    fn adopt_unless_locked(&mut self, index: usize, path: PathBuf) {
-        match open(&path).map(|file: File| file.try_lock()) {
-            // Its process has not come to its `execve`: only this slot waits.
-            Ok(Err(TryLockError::WouldBlock)) => self.spawner.watch_lock(index, path),
-            // The record may have been written between our reading and now: read it again.
-            _ => self.adopt(index),
+    /// Reads one slot, after having asked for its lock: when that is free, nobody writes there any more. Without what the
+    /// process wrote: somebody has the lock.
+    fn know(&mut self, path: &Path) -> Option<(usize, Option<ChildPart>)> {
+        let is_locked =
+            open(path).is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        match Store::read(path) {
+            Ok(Some(Stored { store, record, child })) => {
+                self.pump.know(&record.slot, &record.log);
+                let index = self.slots.add(Slot { store, record, state: State::Locked });
+                return Some((index, (!is_locked).then_some(child)));
+            }
+            // Killed between the making of the file and its first record: nothing was begun.
+            Ok(None) => drop(fs::remove_file(path)),
+            Err(error) => say(format_args!("cannot read `{}`: {error}", path.display())),
         }
+        None
     }
 
-    /// Whoever had the lock has let it go: what does the record say?
-    pub(super) fn adopt(&mut self, index: usize) {
+    /// Whoever had the lock has let it go: the record is what it is now.
+    pub(super) fn adopt_unlocked(&mut self, index: usize) {
         let Some(slot) = self.slots.get_mut(index).filter(|slot| matches!(slot.state, State::Locked)) else {
             return;
         };
         let Ok(Some(stored)) = Store::read(slot.store.path()) else { return };
         (slot.store, slot.record) = (stored.store, stored.record);
+        self.adopt(index, stored.child);
+    }
+
+    /// What does the record say?
+    fn adopt(&mut self, index: usize, child: ChildPart) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
         let is_here = slot.record.boot_id == self.boot_id && slot.record.pid_namespace == self.pid_namespace;
         let RecordPhase::Made { program, dir, path, user } = slot.record.phase.clone() else {
             slot.state = State::Over;
             return;
         };
-        let child = stored.child;
         if !is_here {
             slot.state = State::Over;
             self.gone_with_its_boot(index);

@@ -23,6 +23,9 @@ const ROUNDS: u32 = 16;
 /// How long processes that were killed may take to die; one inside of a system call that hangs takes for ever.
 const DYING_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a parent that is neither we nor the anchor may take to let a zombie go, so that the kernel tells its status.
+const PARENT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// One that was killed as left behind by this slot's run.
 #[derive(Debug)]
 pub(super) struct Victim {
@@ -67,7 +70,19 @@ impl Supervisor {
                 if self.poller.change(&live.process, token, Interest::Gone).is_err() {
                     let _ = self.poller.add(&live.process, token, Interest::Gone);
                 }
+                let is_set = self.timers.is_set(Timer::LateParent { slot: index });
+                if live.process.is_zombie() && !is_set {
+                    self.timers.set(Timer::LateParent { slot: index }, PARENT_PATIENCE);
+                }
             }
+        }
+    }
+
+    /// A zombie whose parent does not care: nobody will ever know.
+    pub(super) fn late_parent(&mut self, index: usize) {
+        let Some(State::Live(live)) = self.slots.get(index).map(|slot| &slot.state) else { return };
+        if live.parent == Parent::Elsewhere && live.process.is_zombie() {
+            self.begin_ending(index, WireExit::Unknown);
         }
     }
 
@@ -79,6 +94,7 @@ impl Supervisor {
             return;
         };
         self.poller.remove(&process);
+        self.timers.clear(Timer::LateParent { slot: index });
         let trace = slot.trace(process.pid, process.start_time);
         let zombie = (parent == Parent::Keeper).then_some(process);
         let is_with_anchor = parent == Parent::Anchor;

@@ -193,7 +193,7 @@ impl Supervisor {
         for done in self.spawner.done() {
             match done {
                 Done::Spawned { slot, run, result } => self.spawned(slot, run, result),
-                Done::LockFree { slot } => self.adopt(slot),
+                Done::LockFree { slot } => self.adopt_unlocked(slot),
             }
         }
         for drained in self.pump.drained() {
@@ -206,6 +206,7 @@ impl Supervisor {
             Timer::StartDaemon => self.start_daemon(),
             Timer::KillDaemon => self.kill_daemon(),
             Timer::LateVictims { slot, round } => self.late_victims(slot, round),
+            Timer::LateParent { slot } => self.late_parent(slot),
             Timer::LookAtSpawns => self.look_at_spawns(),
             Timer::LastKill => self.last_kill(),
             Timer::Idle => release_clean_pages(),

@@ -38,6 +38,7 @@ const SIGINT: i32 = 2;
 const SIGPIPE: i32 = 13;
 const SIGTERM: i32 = 15;
 const SIGCHLD: i32 = 17;
+const SIGXFSZ: i32 = 25;
 
 /// The name under which the anchor holds the local socket.
 const SOCKET_NAME: &str = "socket";
@@ -57,7 +58,8 @@ struct Heritage {
 pub(super) fn start(options: Options) -> Result<Supervisor, ExitCode> {
     settle_allocator();
     keep_files_private();
-    ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
+    // A write beyond a hard limit on sizes shall fail instead of killing us.
+    ignore_signals(&[SIGINT, SIGHUP, SIGPIPE, SIGXFSZ]);
     let socket = inherited_socket(ANCHOR_FD).map_err(|error| {
         say(format_args!("a keeper is started by an anchor only: {error}"));
         ExitCode::FAILURE
@@ -65,7 +67,26 @@ pub(super) fn start(options: Options) -> Result<Supervisor, ExitCode> {
     let mut anchor = MailBox::new(socket);
     match take_over(options.clone(), &mut anchor) {
         Ok(parts) => finish(parts, anchor),
-        Err(text) => Err(give_up(&options, &mut anchor, text)),
+        Err(StartError::Busy(text)) => {
+            say(&text);
+            anchor.send(&ToAnchor::Trouble { text }, None);
+            Err(ExitCode::FAILURE)
+        }
+        Err(StartError::Hopeless(text)) => Err(give_up(&options, &mut anchor, text)),
+    }
+}
+
+/// Why a keeper cannot work.
+enum StartError {
+    /// Another one does: nothing of what is there may be touched.
+    Busy(String),
+    /// The place will not do.
+    Hopeless(String),
+}
+
+impl From<String> for StartError {
+    fn from(text: String) -> Self {
+        Self::Hopeless(text)
     }
 }
 
@@ -95,7 +116,7 @@ struct Parts {
     pump: Pump,
 }
 
-fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Result<Parts, String> {
+fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Result<Parts, StartError> {
     let failed = |error: io::Error| format!("the keeper cannot start: {error}");
     let limits = Limits::raise();
     for dir in [options.run_dir.clone(), options.fifo_dir(), options.slots_dir()] {
@@ -120,16 +141,18 @@ fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Re
 }
 
 /// The keeper before us may still be dying inside of a system call.
-fn own_lock(options: &Options) -> Result<Lock, String> {
-    let path = options.run_dir.join("keeper.lock");
+fn own_lock(options: &Options) -> Result<Lock, StartError> {
+    let path = options.keeper_lock();
     match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
         Ok(Asked::Held(lock)) => Ok(lock),
         Ok(Asked::Busy(holder)) => {
             let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
             let dir = options.run_dir.display();
-            Err(format!("another keeper{who} still works in `{dir}`; `mainstay down` ends it"))
+            Err(StartError::Busy(format!(
+                "another keeper{who} still works in `{dir}`; `mainstay down` ends it"
+            )))
         }
-        Err(error) => Err(format!("cannot lock `{}`: {error}; {PLACE_HELP}", path.display())),
+        Err(error) => Err(format!("cannot lock `{}`: {error}; {PLACE_HELP}", path.display()).into()),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Timer {
     KillDaemon,
     /// What a run left behind had time enough to die.
     LateVictims { slot: usize, round: u32 },
+    /// A parent that is none of us had time enough to take the status of its child.
+    LateParent { slot: usize },
     /// A spawn may hang.
     LookAtSpawns,
     /// Services that were asked to end without a daemon had time enough.

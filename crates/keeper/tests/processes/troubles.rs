@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("trouble_while_services_run_is_no_end", trouble_while_services_run),
     ("a_daemon_that_never_comes_up_is_the_answer", a_hopeless_daemon),
     ("a_run_time_folder_that_will_not_do_is_named", a_bad_folder),
+    ("a_place_without_fifos_is_named", no_fifos),
+    ("a_new_anchor_leaves_a_keeper_alone_that_lost_its_own", a_keeper_without_anchor),
     ("an_idle_anchor_and_keeper_do_nothing", idle),
     ("connections_wait_while_there_is_no_daemon", connections_wait),
 ];
@@ -81,6 +83,40 @@ fn a_bad_folder() {
     );
     assert_eq!(answer, expected);
     wait_until("the anchor ended", || anchor.try_wait().unwrap().is_some());
+}
+
+fn no_fifos() {
+    let mut world = World::unstarted();
+    // Something that cannot be replaced by a FIFO.
+    let path = world.run_dir().join("fifo").join(DAEMON_SLOT);
+    fs::create_dir_all(path.join("x")).unwrap();
+    world.start();
+    let mut anchor = world.anchor.take().unwrap();
+    let answer = anchor.answer(PATIENCE).unwrap();
+    let expected = format!("error the daemon cannot start: cannot make a FIFO at `{}`: ", path.display());
+    assert!(answer.starts_with(&expected), "{answer}");
+    assert!(answer.ends_with("; set XDG_RUNTIME_DIR to a folder on a local file system"), "{answer}");
+    wait_until("the anchor ended", || anchor.try_wait().unwrap().is_some());
+    assert_eq!(fs::read_dir(world.run_dir()).unwrap().count(), 0);
+}
+
+fn a_keeper_without_anchor() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    world.kill_anchor();
+    let mut second = world.another_anchor();
+    let answer = second.answer(PATIENCE).unwrap();
+    let expected = format!(
+        "error a keeper (pid {}) whose anchor is gone works in `{}`; `mainstay down` ends it",
+        world.keeper().pid,
+        world.run_dir().display()
+    );
+    assert_eq!(answer, expected);
+    wait_until("it ended", || second.try_wait().unwrap().is_some());
+    assert!(is_alive(pid) && world.run_dir().join("slots/api").exists());
+    daemon.sync(&world);
 }
 
 /// Voluntary context switches of all threads of a process.
