@@ -162,7 +162,7 @@ fn a_stop_kills_what_a_service_left_behind_and_no_innocent() {
     let of_messy = || {
         story::processes()
             .into_iter()
-            .filter(|(_, line)| line.starts_with("sleep\0100") && !line.contains("1000"))
+            .filter(|(_, line)| line.starts_with("sleep\x00100") && !line.contains("1000"))
             .count()
     };
     wait_until("nothing of it is left", || of_messy() == 0);
