@@ -61,6 +61,7 @@ impl Project {
         let graph = Graph::new(&specs)?;
         let mut outcome = Outcome::default();
         let mut queue = self.doom_all_but(&specs);
+        let mut changed = Vec::new();
         for spec in specs {
             match self.index.get(&spec.id).copied() {
                 None => {
@@ -70,17 +71,17 @@ impl Project {
                 }
                 Some(key) => {
                     if self.describe(now, key, spec, &mut outcome) {
-                        queue.push_back((key, Event::Restart(Reason::Changed)));
+                        changed.push(key);
                     }
                 }
             }
         }
         self.connect(&graph);
+        queue.extend(self.ranked(changed).into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
         // Behind the restarts, so that nothing starts upon one that is about to end.
         queue.extend(self.gate_events());
         let doomed: Vec<usize> =
             self.nodes.iter().filter(|(_, node)| node.doomed).map(|(key, _)| *key).collect();
-        queue.extend(doomed.iter().map(|key| (*key, Event::Stop(Reason::Removed))));
         self.work_off(now, queue, &mut outcome);
         for key in doomed {
             self.remove_if_over(key, &mut outcome);
@@ -88,17 +89,20 @@ impl Project {
         Ok(outcome)
     }
 
-    /// Marks what is not among `specs` for removal. One that was marked and is described again stays, stopped.
+    /// Marks what is not among `specs` for removal, and stops it before anything else happens. One that was marked and is
+    /// described again stays, stopped.
     fn doom_all_but(&mut self, specs: &[Spec]) -> Queue {
         let described: BTreeSet<&ServiceId> = specs.iter().map(|spec| &spec.id).collect();
-        let mut spared = Queue::new();
+        let mut stops = Queue::new();
         for (key, node) in &mut self.nodes {
             let doomed = !described.contains(&node.id);
-            if std::mem::replace(&mut node.doomed, doomed) && !doomed {
-                spared.push_back((*key, Event::Stop(Reason::Changed)));
+            match (std::mem::replace(&mut node.doomed, doomed), doomed) {
+                (_, true) => stops.push_back((*key, Event::Stop(Reason::Removed))),
+                (true, false) => stops.push_back((*key, Event::Stop(Reason::Changed))),
+                (false, false) => {}
             }
         }
-        spared
+        stops
     }
 
     /// Whether it must be restarted for it.

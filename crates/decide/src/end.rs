@@ -24,7 +24,12 @@ impl Service {
                 Phase::Stopping { then: Then::Again, .. } => self.start_afresh(actions),
                 Phase::Stopping { then: Then::Stay, .. } => self.reason = self.down.clone(),
                 Phase::Stopping { then: Then::Fail, cause, .. } => self.follow_failure(now, cause, actions),
-                _ if self.goal == Goal::Down => self.reason = self.down.clone(),
+                // A oneshot that was not asked to end yet and ended well has done its work.
+                _ if self.goal == Goal::Down
+                    && !(self.spec.kind == Kind::Oneshot && self.is_success(exit)) =>
+                {
+                    self.reason = self.down.clone();
+                }
                 Phase::Running { .. } => {
                     if now.since(self.since) >= self.spec.restart.reset_after {
                         self.attempts = 0;
@@ -38,6 +43,10 @@ impl Service {
         actions.retain(|action| !matches!(action, Action::Remember { .. }));
         // Before any spawn: whoever told the end keeps it until then, and makes room for the next run.
         actions.insert(0, Action::Acknowledge { run });
+    }
+
+    fn is_success(&self, exit: Option<Exit>) -> bool {
+        matches!(exit, Some(Exit::Code(code)) if self.spec.restart.success_exit_codes.contains(&code))
     }
 
     pub(crate) fn begin_stop(&mut self, now: Moment, cause: Reason, then: Then, actions: &mut Vec<Action>) {
@@ -61,8 +70,7 @@ impl Service {
         exit: Option<Exit>,
         actions: &mut Vec<Action>,
     ) {
-        let success =
-            matches!(exit, Some(Exit::Code(code)) if self.spec.restart.success_exit_codes.contains(&code));
+        let success = self.is_success(exit);
         match (self.spec.kind, exit) {
             (Kind::Oneshot, Some(exit)) if success => {
                 self.phase = Phase::Completed;

@@ -279,7 +279,7 @@ impl Project {
         self.keys(ids).into_iter().filter(stays).collect()
     }
 
-    fn ranked(&self, keys: impl IntoIterator<Item = usize>) -> Vec<usize> {
+    pub(crate) fn ranked(&self, keys: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut keys: Vec<usize> = keys.into_iter().collect();
         keys.sort_by_key(|key| self.nodes.get(key).map(|node| node.rank));
         keys

@@ -34,6 +34,8 @@ pub struct Service {
     pub(crate) down: Reason,
     /// The latest run.
     pub(crate) run: RunId,
+    /// Its live run was made of another description, and it was not wanted when that came.
+    pub(crate) outdated: bool,
     /// Its runs count on from here.
     pub(crate) removed_run: RunId,
     /// Restarts in a row.
@@ -56,6 +58,7 @@ impl Service {
             stop_gate: StopGate::Open,
             down: Reason::StopRequested,
             run: RunId::default(),
+            outdated: false,
             removed_run: RunId::default(),
             attempts: 0,
             restarts: 0,
@@ -209,8 +212,8 @@ impl Service {
 
     fn take_in(&mut self, now: Moment, event: Event, actions: &mut Vec<Action>) {
         match event {
-            Event::Start => self.on_start(actions),
-            Event::Want => self.on_want(actions),
+            Event::Start => self.on_start(now, actions),
+            Event::Want => self.on_want(now, actions),
             Event::Stop(cause) => self.on_stop(now, cause, actions),
             Event::Kill => self.on_kill(actions),
             Event::Restart(cause) => self.on_restart(now, cause, actions),
@@ -226,7 +229,7 @@ impl Service {
         }
     }
 
-    fn on_start(&mut self, actions: &mut Vec<Action>) {
+    fn on_start(&mut self, now: Moment, actions: &mut Vec<Action>) {
         match &self.phase {
             Phase::Completed | Phase::WaitingForBackoff { .. } => {
                 self.goal = Goal::Up;
@@ -237,14 +240,17 @@ impl Service {
             | Phase::WaitingForDependency
             | Phase::Starting(_)
             | Phase::Running { .. }
-            | Phase::Stopping { .. } => self.on_want(actions),
+            | Phase::Stopping { .. } => self.on_want(now, actions),
         }
     }
 
-    fn on_want(&mut self, actions: &mut Vec<Action>) {
+    fn on_want(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let was = std::mem::replace(&mut self.goal, Goal::Up);
         match &mut self.phase {
             Phase::Stopped | Phase::Failed => self.start_afresh(actions),
+            Phase::Running { .. } | Phase::Starting(_) if self.outdated => {
+                self.begin_stop(now, Reason::Changed, Then::Again, actions);
+            }
             Phase::Running { .. } if was == Goal::Down => self.reason = self.running_reason(),
             Phase::Starting(start) if was == Goal::Down => {
                 let start = start.clone();
@@ -314,6 +320,10 @@ impl Service {
                 self.phase = Phase::Stopped;
                 self.reason = cause;
                 actions.push(Action::Remember { run: self.run });
+                return;
+            }
+            Reason::Changed if self.goal == Goal::Down => {
+                self.outdated = self.phase.live().is_some();
                 return;
             }
             _ if self.goal == Goal::Down => return,

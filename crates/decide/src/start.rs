@@ -100,6 +100,7 @@ impl Service {
         match &self.start_gate {
             StartGate::Open => {
                 self.run = self.run.max(self.removed_run).next();
+                self.outdated = false;
                 self.phase = Phase::Starting(Start { run: self.run, step: Step::Spawning });
                 self.reason = Reason::Spawning { attempt: self.attempts };
                 actions.push(Action::Spawn { run: self.run, attempt: self.attempts });

@@ -12,7 +12,7 @@ impl Record {
     pub(crate) fn start(&mut self, now: Moment) {
         let was = std::mem::replace(&mut self.wanted, true);
         if let Some(live) = &mut self.live {
-            live.again |= !was && live.ending.is_some();
+            live.again |= !was && (live.ending.is_some() || live.outdated);
             return;
         }
         self.completed = false;
@@ -29,7 +29,7 @@ impl Record {
     pub(crate) fn want(&mut self) {
         let was = std::mem::replace(&mut self.wanted, true);
         match &mut self.live {
-            Some(live) => live.again |= !was && live.ending.is_some(),
+            Some(live) => live.again |= !was && (live.ending.is_some() || live.outdated),
             None if self.next == Next::Barred && !self.completed => self.next = Next::Fresh,
             None => {}
         }

@@ -65,6 +65,10 @@ pub(crate) struct Run {
     pub(crate) again: bool,
     /// It was asked to end because it was not ready in time.
     pub(crate) timed_out: bool,
+    /// And perhaps to start again, because something that it needs went away meanwhile.
+    pub(crate) unclear: bool,
+    /// It was made of another description, and was not wanted when that came.
+    pub(crate) outdated: bool,
     /// Somebody asked for it to be killed.
     pub(crate) kill_requested: bool,
 }
@@ -90,6 +94,8 @@ impl Run {
             ending: None,
             again: false,
             timed_out: false,
+            unclear: false,
+            outdated: false,
             kill_requested: false,
         }
     }
@@ -190,8 +196,13 @@ impl Record {
     /// Its run ended, or could not be made (`None`). Whether this was news.
     pub(crate) fn ended(&mut self, now: Moment, run: RunId, exit: Option<Exit>) -> bool {
         let Some(live) = self.live.take_if(|live| live.run == run) else { return false };
-        let timed_out_or_lost = live.timed_out && self.needs.iter().any(|need| need.restart);
+        let timed_out_or_lost = live.unclear || live.timed_out && self.needs.iter().any(|need| need.restart);
         self.next = match &live.ending {
+            None if !self.wanted => {
+                let (next, completed) = policy::after_end(&self.spec, live.attempt, now, exit);
+                self.completed = completed;
+                if completed { next } else { Next::Fresh }
+            }
             _ if !self.wanted || live.again => Next::Fresh,
             Some(_) if timed_out_or_lost => Next::Any,
             Some(_) => policy::after_failure(&self.spec, live.attempt, now),
@@ -231,7 +242,8 @@ impl Record {
     /// What its latest run was made of is not what it is now.
     pub(crate) fn changed(&mut self) {
         match &mut self.live {
-            Some(live) => live.again |= self.wanted,
+            Some(live) if self.wanted => live.again = true,
+            Some(live) => live.outdated = true,
             None => {
                 self.next = Next::Fresh;
                 self.completed = false;
@@ -329,6 +341,10 @@ impl Book {
         for spec in specs {
             let needs = needs_of(spec, specs);
             if let Some(record) = self.records.get_mut(&spec.id) {
+                let follows = record.needs.iter().any(|need| need.restart);
+                if let Some(live) = &mut record.live {
+                    live.unclear |= live.timed_out && follows;
+                }
                 record.needs = needs;
             }
         }

@@ -18,7 +18,7 @@ impl Book {
             Act::Spawn { run, attempt, spec, .. } => self.spawn(now, id, *run, *attempt, spec),
             Act::Signal { run, signal } => self.end(now, id, *run, Some(*signal)),
             Act::Kill { run } => self.end(now, id, *run, None),
-            Act::Ask { run, .. } => self.ask(id, *run),
+            Act::Ask { run, .. } => self.ask(now, id, *run),
             Act::Acknowledge { .. } => Ok(()),
             Act::Forget => self.forget(id),
         }
@@ -77,7 +77,7 @@ impl Book {
         record.needs.iter().any(|need| need.restart && !holds(&need.on, need.until))
     }
 
-    fn ask(&mut self, id: &ServiceId, run: RunId) -> Checked {
+    fn ask(&mut self, now: Moment, id: &ServiceId, run: RunId) -> Checked {
         let record = self.records.get_mut(id);
         let asking = |record: &&mut Record| {
             record.live.as_ref().is_some_and(|live| live.run == run && live.is_asking(&record.spec))
@@ -92,6 +92,9 @@ impl Book {
         let Some(live) = &mut record.live else { return Ok(()) };
         hold(live.question.is_none(), Invariant::ChecksAsked, || {
             format!("{id}: run {run} is asked again before it has answered")
+        })?;
+        hold(live.refused_at.is_none_or(|at| at < now), Invariant::ChecksAsked, || {
+            format!("{id}: run {run} is asked again in the moment in which it said no")
         })?;
         live.question = check;
         Ok(())

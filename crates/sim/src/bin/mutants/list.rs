@@ -161,8 +161,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "success codes ignored",
         "end.rs",
-        "if self.spec.restart.success_exit_codes.contains(&code));",
-        "if code == 0);",
+        "if self.spec.restart.success_exit_codes.contains(&code))",
+        "if code == 0)",
         "an end that the file calls well is a failure",
     ),
     mutant(
@@ -176,7 +176,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "never means once more",
         "end.rs",
         "            RestartWhen::Never => {",
-        "            RestartWhen::Never if self.attempts > 0 => {",
+        "            RestartWhen::Never if self.attempts == 0 => self.schedule_restart(now, cause, actions),\n            RestartWhen::Never => {",
         "a policy of no restarts restarts once",
     ),
     mutant(
@@ -257,6 +257,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "the first dependent that ends lets the stop begin",
     ),
     mutant(
+        "in any order",
+        "project.rs",
+        "keys.sort_by_key(|key| self.nodes.get(key).map(|node| node.rank));",
+        "keys.reverse();",
+        "a start of a oneshot and of what needs it runs both at once",
+    ),
+    mutant(
         "loss ignored",
         "project.rs",
         "is_some_and(|edge| edge.restart)",
@@ -313,12 +320,27 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "a description that lets something start does not start it",
     ),
     mutant(
-        "changed not restarted",
+        "starts before restarts",
         "describe.rs",
-        "queue.push_back((key, Event::Restart(Reason::Changed)));",
-        "",
-        "what runs stays what it was",
+        "        queue.extend(self.gate_events());\n",
+        "        for event in self.gate_events().into_iter().rev() { queue.push_front(event); }\n",
+        "what waits for a changed service starts upon the old one",
     ),
+    mutant(
+        "restarts in any order",
+        "describe.rs",
+        "self.ranked(changed).into_iter()",
+        "changed.into_iter().rev()",
+        "two changed oneshots, of which one needs the other, run at once",
+    ),
+    mutant(
+        "changed while held",
+        "service.rs",
+        "Phase::Running { .. } | Phase::Starting(_) if self.outdated => {",
+        "Phase::Running { .. } | Phase::Starting(_) if false => {",
+        "`stop`, an edit and `up` leave the old process running",
+    ),
+    mutant("changed not restarted", "describe.rs", "changed.push(key);", "", "what runs stays what it was"),
     mutant(
         "recall starts twice",
         "memory.rs",
@@ -355,11 +377,25 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "what was not ready counts as ready after the daemon's death",
     ),
     mutant(
+        "recall forgets a start",
+        "memory.rs",
+        "(PhaseName::Stopped, _, Goal::Up) if ended => Phase::Stopped,",
+        "(PhaseName::Stopped, _, Goal::Up) => Phase::Stopped,",
+        "what was stopped, and wanted again in the daemon's last moment, stays stopped",
+    ),
+    mutant(
         "recall leaves the unwanted",
         "describe.rs",
         "node.service.goal() == Goal::Down && node.service.phase().live().is_some();",
         "false && node.service.phase().live().is_some();",
         "a stop is forgotten with the daemon",
+    ),
+    mutant(
+        "age of the run before",
+        "service.rs",
+        "if (self.phase.name(), self.run) != before {",
+        "if self.phase.name() != before.0 {",
+        "a start that follows at once counts as old as the one before",
     ),
     mutant(
         "old reason",
