@@ -1,12 +1,20 @@
 //! The daemon's state, owned by one loop. It takes in one wake after the other; what follows is decided in `decide`.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
-use mainstay_decide::{Change, Event, Live, Memory, Project};
-use mainstay_model::{Moment, RunId, ServiceId};
+use mainstay_decide::{Change, Event, GraphError, Live, Memory, Project};
+use mainstay_model::{
+    Bytes, Command, Kind, LogLimits, Moment, Reason, RestartPolicy, RestartWhen, RunId, ServiceId, Signal,
+    Spec, StopPolicy,
+};
 use mainstay_runner::Runner;
 use mainstay_wire::{
-    Answer, ConfigView, DAEMON_SLOT, EventView, FromKeeper, Reply, Scope, ServiceView, SlotPhase, SlotState,
+    Answer, ConfigView, DAEMON_SLOT, EventView, FromKeeper, Memo, Reply, ServiceView, SlotPhase, SlotState,
     ToKeeper,
 };
 use tokio::sync::oneshot;
@@ -15,13 +23,16 @@ use crate::{
     clock,
     followers::Followers,
     hands::Hands,
-    memo::from_memo,
+    memo::{from_memo, made_from},
     request,
     state::{Recorded, StateError, StateFile},
     view::{self, Readings},
     waiters::Waiters,
     wake::Wake,
 };
+
+/// How long one that was being removed may take to end.
+const STRAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +65,20 @@ impl Brain {
     pub(crate) fn recall(
         state: StateFile,
         recorded: Recorded,
-        hands: Hands,
+        mut hands: Hands,
         slots: &[SlotState],
-    ) -> Result<Self, mainstay_decide::GraphError> {
+    ) -> Result<Self, GraphError> {
         let now = clock::now();
-        let fresh = slots.iter().all(|slot| slot.slot == DAEMON_SLOT);
-        let recorded = if fresh { Recorded::default() } else { recorded };
-        let seen = |id: &ServiceId| find(slots, id);
-        let (runner, changes) = Runner::recall(now, hands, recorded.specs.clone(), &recorded.wanted, seen)?;
+        let slots: BTreeMap<ServiceId, &SlotState> = by_id(slots);
+        let recorded = if slots.is_empty() { Recorded::default() } else { recorded };
+        for (id, slot) in &slots {
+            hands.recall(id, Memo::from_text(&slot.memo).made_from);
+        }
+        let mut specs = recorded.specs.clone();
+        let described: BTreeSet<&ServiceId> = recorded.specs.iter().map(|spec| &spec.id).collect();
+        specs.extend(slots.keys().filter(|id| !described.contains(id)).map(stray));
+        let seen = |id: &ServiceId| find(&slots, id);
+        let (runner, changes) = Runner::recall(now, hands, specs, &recorded.wanted, seen)?;
         let mut brain = Self {
             runner,
             going_down: recorded.going_down,
@@ -73,7 +90,7 @@ impl Brain {
             readings: Readings::default(),
         };
         brain.show(&changes);
-        brain.take_over(slots);
+        brain.take_over(now, &slots)?;
         Ok(brain)
     }
 
@@ -187,29 +204,32 @@ impl Brain {
         }
     }
 
-    /// The ends that nobody has taken in, and the slots of services that are no more.
-    fn take_over(&mut self, slots: &[SlotState]) {
-        let now = clock::now();
-        for slot in slots.iter().filter(|slot| slot.slot != DAEMON_SLOT) {
-            let Ok(id) = slot.slot.parse::<ServiceId>() else { continue };
+    /// Takes in the ends that nobody has taken in, restarts what is still made from an earlier description, and stops and
+    /// removes what is in no description.
+    fn take_over(&mut self, now: Moment, slots: &BTreeMap<ServiceId, &SlotState>) -> Result<(), GraphError> {
+        for (id, slot) in slots {
             let run = RunId(slot.run);
-            let stray = self.runner.project().service(&id).is_none();
             match &slot.phase {
                 SlotPhase::NotStarted { failure } => {
-                    self.feed(now, &id, Event::NotSpawned { run, failure: failure.clone().into() });
+                    self.feed(now, id, Event::NotSpawned { run, failure: failure.clone().into() });
                 }
-                SlotPhase::Exited { exit } => {
-                    self.feed(now, &id, Event::Exited { run, exit: (*exit).into() })
-                }
-                SlotPhase::Over if stray => self.tell(&ToKeeper::Forget { slot: slot.slot.clone() }),
-                SlotPhase::Spawning | SlotPhase::Running { .. } if stray => {
-                    tracing::warn!("{id} runs and is in no description: it is killed");
-                    let (slot, signal) = (slot.slot.clone(), mainstay_model::Signal::KILL.number());
-                    self.tell(&ToKeeper::Signal { slot, run: run.0, signal, scope: Scope::Everything });
-                }
+                SlotPhase::Exited { exit } => self.feed(now, id, Event::Exited { run, exit: (*exit).into() }),
                 SlotPhase::Over | SlotPhase::Spawning | SlotPhase::Running { .. } => {}
             }
         }
+        let specs = self.recorded.specs.clone();
+        let changes = self.runner.apply(now, specs)?;
+        self.show(&changes);
+        let was_made_otherwise = |spec: &&Spec| {
+            let made = slots.get(&spec.id).map_or(0, |slot| Memo::from_text(&slot.memo).made_from);
+            made != 0 && made != made_from(spec)
+        };
+        let changed: Vec<ServiceId> =
+            self.recorded.specs.iter().filter(was_made_otherwise).map(|spec| spec.id.clone()).collect();
+        for id in changed {
+            self.feed(now, &id, Event::Restart(Reason::Changed));
+        }
+        Ok(())
     }
 
     /// Tells the keeper the log limits of services that go on running with another description.
@@ -245,12 +265,15 @@ impl Brain {
     }
 }
 
+/// The slots of services.
+fn by_id(slots: &[SlotState]) -> BTreeMap<ServiceId, &SlotState> {
+    let services = slots.iter().filter(|slot| slot.slot != DAEMON_SLOT);
+    services.filter_map(|slot| Some((slot.slot.parse().ok()?, slot))).collect()
+}
+
 /// What is known of a service from its slot.
-fn find(slots: &[SlotState], id: &ServiceId) -> (Option<Memory>, Live) {
-    let name = id.to_string();
-    let Some(slot) = slots.iter().find(|slot| slot.slot == name) else {
-        return (None, Live::Over(RunId::default()));
-    };
+fn find(slots: &BTreeMap<ServiceId, &SlotState>, id: &ServiceId) -> (Option<Memory>, Live) {
+    let Some(slot) = slots.get(id) else { return (None, Live::Over(RunId::default())) };
     let run = RunId(slot.run);
     let live = match &slot.phase {
         SlotPhase::Spawning => Live::Spawning(run),
@@ -259,4 +282,24 @@ fn find(slots: &[SlotState], id: &ServiceId) -> (Option<Memory>, Live) {
         SlotPhase::Over => Live::Over(run),
     };
     (from_memo(&slot.memo), live)
+}
+
+/// A service that was being removed when an earlier daemon died: how it wants to be stopped died with that one, so it is
+/// stopped as one that says nothing of it.
+fn stray(id: &ServiceId) -> Spec {
+    Spec {
+        id: id.clone(),
+        kind: Kind::Permanent,
+        command: Command::unknown(),
+        working_dir: "/".into(),
+        user: None,
+        env: BTreeMap::new(),
+        inherited: BTreeMap::new(),
+        depends_on: Vec::new(),
+        restart: RestartPolicy::with(RestartWhen::Never),
+        ready: None,
+        stop: StopPolicy { signal: Signal::TERM, timeout: STRAY_PATIENCE },
+        log: LogLimits { max_size: Bytes(10_000_000), keep: NonZeroU32::MIN, total: Bytes(20_000_000) },
+        rerun_unknown: false,
+    }
 }

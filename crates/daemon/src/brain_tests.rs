@@ -18,6 +18,7 @@ use crate::{
     brain::{Brain, Flow},
     hands::{Hands, Surroundings},
     keeper_link,
+    memo::made_from,
     state::{Recorded, StateFile},
     wake::{Asked, Peer, Wake},
 };
@@ -162,20 +163,45 @@ async fn a_live_service_is_found_again_and_an_untold_end_is_taken_in() {
     let mut stage = Stage::set(recorded, &slots);
     let status = stage.brain.runner.project().status(&"live".parse().unwrap()).unwrap();
     assert_eq!((status.pid, status.run.0, status.restarts), (Some(41), 7, 3));
+    let ToKeeper::Signal { slot, signal: 15, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "stray");
     let ToKeeper::Acknowledge { slot, run: 7, memo } = stage.said().await else { panic!() };
     assert_eq!(slot, "ended");
     assert_eq!(Memo::from_text(&memo).exit, Some(WireExit::Code(9)));
     let ToKeeper::Spawn { slot, run: 8, .. } = stage.said().await else { panic!() };
     assert_eq!(slot, "ended");
-    let ToKeeper::Signal { slot, signal: 9, .. } = stage.said().await else { panic!() };
-    assert_eq!(slot, "stray");
     let ToKeeper::Forget { slot } = stage.said().await else { panic!() };
     assert_eq!(slot, "old");
-    stage.heard(exited("stray", 7, WireExit::Signal(9)));
+    stage.heard(exited("stray", 7, WireExit::Signal(15)));
     let ToKeeper::Acknowledge { slot, .. } = stage.said().await else { panic!() };
     assert_eq!(slot, "stray");
     let ToKeeper::Forget { slot } = stage.said().await else { panic!() };
     assert_eq!(slot, "stray");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_was_made_from_an_earlier_description_is_restarted() {
+    let recorded = Recorded {
+        specs: vec![spec("api", "./new"), spec("same", "./same")],
+        wanted: ["api", "same"].map(|id| id.parse::<ServiceId>().unwrap()).into(),
+        ..Recorded::default()
+    };
+    let slot = |slot: &str, of: &Spec| SlotState {
+        slot: slot.to_owned(),
+        run: 7,
+        phase: SlotPhase::Running { pid: 41 },
+        memo: Memo { phase: "starting".to_owned(), made_from: made_from(of), ..Memo::default() }.to_text(),
+    };
+    let slots = [slot("api", &spec("api", "./old")), slot("same", &spec("same", "./same"))];
+    let mut stage = Stage::set(recorded, &slots);
+    let ToKeeper::Signal { slot, signal: 15, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "api");
+    stage.heard(exited("api", 7, WireExit::Signal(15)));
+    let ToKeeper::Acknowledge { slot, .. } = stage.said().await else { panic!() };
+    assert_eq!(slot, "api");
+    let ToKeeper::Spawn { slot, run: 8, program, memo, .. } = stage.said().await else { panic!() };
+    assert_eq!((slot.as_str(), program.words), ("api", vec!["./new".to_owned()]));
+    assert_eq!(Memo::from_text(&memo).made_from, made_from(&spec("api", "./new")));
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -14,11 +14,11 @@ use crate::{
     clock,
     environment::{Invocation, PersonalData, environment},
     keeper_link::ToKeeperSender,
-    memo::to_memo,
+    memo::{made_from, to_memo},
     wake::Wake,
 };
 
-/// The user of a start was looked up; that may take its time (`nss(5)`), so it is not done in the loop.
+/// The user of a start was looked up.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) id: ServiceId,
@@ -58,6 +58,8 @@ pub(crate) struct Hands {
     users: BTreeMap<ServiceId, User>,
     /// The latest asking of each service; another one takes its place.
     asking: BTreeMap<ServiceId, AbortHandle>,
+    /// What the latest run of each service was made from.
+    made_from: BTreeMap<ServiceId, u64>,
 }
 
 impl Hands {
@@ -69,7 +71,13 @@ impl Hands {
             pending: BTreeMap::new(),
             users: BTreeMap::new(),
             asking: BTreeMap::new(),
+            made_from: BTreeMap::new(),
         }
+    }
+
+    /// What an earlier daemon made the latest run from.
+    pub(crate) fn recall(&mut self, id: &ServiceId, made_from: u64) {
+        self.made_from.insert(id.clone(), made_from);
     }
 
     /// The folder of a service's logs.
@@ -129,6 +137,15 @@ impl Hands {
         });
     }
 
+    fn question(&self, id: &ServiceId, run: RunId, spec: &Spec) -> Question {
+        let user = self.users.get(id).cloned();
+        Question {
+            dir: spec.working_dir.to_string_lossy().into_owned(),
+            env: self.variables(spec, user.as_ref(), run, 0, None),
+            user: spec.user.clone().map(|name| (name, user)),
+        }
+    }
+
     fn variables(
         &self,
         spec: &Spec,
@@ -166,14 +183,49 @@ impl Hands {
     }
 }
 
+/// A command that asks how a service is, as that service's user and in its environment.
+struct Question {
+    dir: String,
+    env: BTreeMap<String, String>,
+    /// The user's name, and the user when a start has looked it up already.
+    user: Option<(String, Option<User>)>,
+}
+
+impl Question {
+    async fn ask(self, command: &mainstay_model::Command, limit: std::time::Duration) -> Result<(), String> {
+        let identity = match self.user {
+            None => None,
+            Some((_, Some(user))) => Some((user.uid, user.gid)),
+            // A daemon that found the service running has started nothing itself.
+            Some((name, None)) => {
+                let user = look_up(name).await?;
+                Some((user.uid, user.gid))
+            }
+        };
+        let words = command.words().map(str::to_owned).collect();
+        let env = self.env.into_iter().collect();
+        mainstay_probe::exec(Exec { words, dir: self.dir, env, identity }, limit).await
+    }
+}
+
+/// May take its time (`nss(5)`), so it is not done in the loop.
+async fn look_up(name: String) -> Result<User, String> {
+    match tokio::task::spawn_blocking(move || lookup_user(&name)).await {
+        Ok(user) => user.map_err(|error| error.to_string()),
+        Err(error) => Err(format!("the user could not be looked up ({error})")),
+    }
+}
+
 impl Execution for Hands {
     fn spawn(&mut self, spawn: Spawn<'_>) {
+        let made_from = made_from(spawn.spec);
+        self.made_from.insert(spawn.id.clone(), made_from);
         let pending = Pending {
             run: spawn.run,
             spec: spawn.spec.clone(),
             attempt: spawn.attempt,
             previous_exit: spawn.memory.exit,
-            memo: to_memo(&spawn.memory, clock::now()).to_text(),
+            memo: to_memo(&spawn.memory, made_from, clock::now()).to_text(),
             cancelled: false,
         };
         let Some(name) = spawn.spec.user.clone() else {
@@ -184,11 +236,7 @@ impl Execution for Hands {
         self.pending.insert(spawn.id.clone(), pending);
         let (wakes, id, run) = (self.wakes.clone(), spawn.id.clone(), spawn.run);
         tokio::spawn(async move {
-            let looked_up = tokio::task::spawn_blocking(move || lookup_user(&name)).await;
-            let user = match looked_up {
-                Ok(user) => user.map_err(|error| error.to_string()),
-                Err(error) => Err(format!("the user could not be looked up ({error})")),
-            };
+            let user = look_up(name).await;
             // A closed channel is a daemon that ends.
             let _ = wakes.send(Wake::Resolved(Resolved { id, run, user })).await;
         });
@@ -204,20 +252,13 @@ impl Execution for Hands {
 
     fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec) {
         let Some(policy) = spec.ready.clone() else { return };
-        let user = self.users.get(id).cloned();
-        let env = self.variables(spec, user.as_ref(), run, 0, None);
-        let dir = spec.working_dir.to_string_lossy().into_owned();
+        let question = self.question(id, run, spec);
         let (wakes, of) = (self.wakes.clone(), id.clone());
         let asking = tokio::spawn(async move {
             let limit = policy.probe_timeout;
             let answer = match policy.check {
                 ReadyCheck::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
-                ReadyCheck::Exec(command) => {
-                    let words = command.words().map(str::to_owned).collect();
-                    let identity = user.map(|user| (user.uid, user.gid));
-                    let env = env.into_iter().collect();
-                    mainstay_probe::exec(Exec { words, dir, env, identity }, limit).await
-                }
+                ReadyCheck::Exec(command) => question.ask(&command, limit).await,
                 ReadyCheck::After(_) => return,
             };
             // A closed channel is a daemon that ends.
@@ -229,7 +270,8 @@ impl Execution for Hands {
     }
 
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<mainstay_decide::Memory>) {
-        let memo = memory.map(|memory| to_memo(&memory, clock::now()).to_text());
+        let made_from = self.made_from.get(id).copied().unwrap_or(0);
+        let memo = memory.map(|memory| to_memo(&memory, made_from, clock::now()).to_text());
         let stray = memo.is_none();
         let slot = id.to_string();
         self.keeper.send(&ToKeeper::Acknowledge { slot, run: run.0, memo: memo.unwrap_or_default() });
@@ -240,6 +282,7 @@ impl Execution for Hands {
 
     fn forget(&mut self, id: &ServiceId) {
         self.users.remove(id);
+        self.made_from.remove(id);
         self.pending.remove(id);
         if let Some(asking) = self.asking.remove(id) {
             asking.abort();

@@ -97,6 +97,11 @@ impl Command {
         (clean(&program) && arguments.iter().all(clean)).then_some(Self { program, arguments })
     }
 
+    /// Stands for a command that nobody knows any more; the null utility of POSIX, which does nothing.
+    pub fn unknown() -> Self {
+        Self { program: ":".to_owned(), arguments: Vec::new() }
+    }
+
     /// The program: a path when it has a slash (relative ones count from the working directory), else looked for in
     /// the service's PATH.
     pub fn program(&self) -> &str {

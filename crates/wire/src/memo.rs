@@ -24,6 +24,8 @@ pub struct Memo {
     pub until_nanos: Option<u64>,
     /// When the phase began: nanoseconds of the monotonic clock.
     pub since_nanos: u64,
+    /// A hash of the description from which the latest run was made; 0: not known.
+    pub made_from: u64,
 }
 
 impl Memo {
