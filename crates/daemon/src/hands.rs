@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mainstay_host::{User, lookup_user};
+use mainstay_host::{User, effective_uid, lookup_user};
 use mainstay_model::{Exit, ReadyCheck, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec};
 use mainstay_probe::Exec;
 use mainstay_runner::{Execution, Spawn};
@@ -109,7 +109,8 @@ impl Hands {
             return failure(SpawnFailureKind::Other, "it was stopped before its process was made".to_owned());
         }
         let pending = self.pending.remove(&resolved.id)?;
-        match resolved.user {
+        let user = resolved.user.and_then(|user| may_become(&user, effective_uid()).map(|()| user));
+        match user {
             Err(text) => failure(SpawnFailureKind::NoUser, text),
             Ok(user) => {
                 self.users.insert(resolved.id, user.clone());
@@ -126,7 +127,7 @@ impl Hands {
             words: spec.command.words().map(str::to_owned).collect(),
             dir: spec.working_dir.to_string_lossy().into_owned(),
             env: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            identity: user.map(|user| Identity { uid: user.uid, gid: user.gid, groups: user.groups.clone() }),
+            identity: user.and_then(|user| identity(user, effective_uid())),
         };
         self.keeper.send(&ToKeeper::Spawn {
             slot: spec.id.to_string(),
@@ -181,6 +182,24 @@ impl Hands {
             scope,
         });
     }
+}
+
+/// Whether a process of `own` may become this user.
+fn may_become(user: &User, own: u32) -> Result<(), String> {
+    if own == 0 || user.uid == own {
+        return Ok(());
+    }
+    Err(format!(
+        "only root may run a service as another user, and this project does not run as root (`{}`)",
+        user.name
+    ))
+}
+
+/// What a process has to take on to be this user; nothing when an ordinary user names itself, who may not even set the groups
+/// that it has.
+fn identity(user: &User, own: u32) -> Option<Identity> {
+    let takes_on = own == 0;
+    takes_on.then(|| Identity { uid: user.uid, gid: user.gid, groups: user.groups.clone() })
 }
 
 /// A command that asks how a service is, as that service's user and in its environment.
@@ -288,5 +307,26 @@ impl Execution for Hands {
             asking.abort();
         }
         self.keeper.send(&ToKeeper::Forget { slot: id.to_string() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_may_become_anybody_and_others_only_themselves() {
+        let user = User {
+            name: "shop".to_owned(),
+            uid: 1000,
+            gid: 100,
+            groups: vec![100, 27],
+            home: "/".into(),
+            shell: "/bin/sh".into(),
+        };
+        let taken_on = Some(Identity { uid: 1000, gid: 100, groups: vec![100, 27] });
+        assert_eq!((may_become(&user, 0), identity(&user, 0)), (Ok(()), taken_on));
+        assert_eq!((may_become(&user, 1000), identity(&user, 1000)), (Ok(()), None));
+        assert!(may_become(&user, 1001).is_err_and(|text| text.contains("`shop`")));
     }
 }
