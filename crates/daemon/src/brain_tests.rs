@@ -247,3 +247,18 @@ async fn down_ends_when_the_last_has_ended() {
     let ToKeeper::Acknowledge { .. } = stage.said().await else { panic!() };
     assert_eq!(stage.said().await, ToKeeper::Finish);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_cannot_be_written_keeps_nobody_from_stopping() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let _answer = stage.apply(&[spec("api", "./api")]);
+    stage.said().await;
+    stage.heard(started("api", 1));
+    std::fs::remove_dir_all(stage.dir.path()).unwrap();
+    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false };
+    let refused = stage.ask(request(Act::Stop)).1.await.unwrap().into_result();
+    assert!(refused.is_ok(), "{refused:?}");
+    let ToKeeper::Signal { signal: 15, .. } = stage.said().await else { panic!() };
+    let refused = stage.ask(request(Act::Start)).1.await.unwrap().into_result().unwrap_err();
+    assert!(refused.text.contains("No such file"), "{}", refused.text);
+}

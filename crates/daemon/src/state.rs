@@ -48,11 +48,16 @@ pub(crate) enum StateError {
         source: SpecError,
     },
     /// It cannot be written.
-    #[error(transparent)]
+    #[error("{0}{cause}", cause = cause(.0))]
     Write(#[from] HostError),
     /// It cannot be put into JSON.
     #[error("cannot describe the state: {0}")]
     Encode(serde_json::Error),
+}
+
+/// What stands behind an error, for a place where only its sentence is shown.
+fn cause(error: &HostError) -> String {
+    std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
 }
 
 /// What was applied last, with the descriptions as they are used.

@@ -73,5 +73,14 @@ fn record(brain: &mut Brain, act: Act, about: &About) -> Result<(), WireError> {
         return Ok(());
     }
     let recorded = Recorded { wanted, ..brain.recorded.clone() };
-    brain.record(recorded).map_err(|error| WireError::new(ErrorCode::Failed, error.to_string()))
+    match (act, brain.record(recorded.clone())) {
+        (_, Ok(())) => Ok(()),
+        (Act::Start | Act::Restart, Err(error)) => Err(WireError::new(ErrorCode::Failed, error.to_string())),
+        // A full disk must not keep anybody from stopping something; that it was stopped may not survive a power cut.
+        (Act::Stop | Act::Kill, Err(error)) => {
+            tracing::error!("{error}");
+            brain.recorded = recorded;
+            Ok(())
+        }
+    }
 }
