@@ -327,8 +327,10 @@ mod tests {
     #[test]
     fn the_types_are_told_in_the_words_of_json() {
         let dir = tempfile::tempdir().unwrap();
+        for name in FILES {
+            std::fs::write(dir.path().join(name), "//! Nothing.").unwrap();
+        }
         std::fs::write(dir.path().join("socket.rs"), SAMPLE).unwrap();
-        std::fs::write(dir.path().join("spec.rs"), "//! Nothing.").unwrap();
         let expected = "# The local socket\n\nOne line each way, see the rules.\n\n\
             | number | is | meaning |\n| --- | --- | --- |\n| `LIMIT` | 16 * 1024 | The longest line. |\n\n\
             ## `Request`\n\nWhat a client asks.\n\n### `\"request\": \"be-there\"`\n\nAnswered by `Reply`.\n\n\
