@@ -2,6 +2,7 @@
 //! end every line is there once, every end was told with the right status, and nothing ever ran twice.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fs,
     time::{Duration, Instant},
@@ -23,6 +24,9 @@ pub(crate) const TESTS: &[Test] = &[
 
 /// Lines of one run.
 const LINES: u64 = 400;
+
+/// How long a storm may go on until there was enough of it.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Services.
 const SERVICES: u64 = 12;
@@ -123,14 +127,17 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Lives through the time, with `disturb` now and then, and then until everything has ended.
-    fn live(&mut self, span: Duration, mut disturb: impl FnMut(&World)) {
+    /// Lives through the time, with `disturb` now and then, and on until that was enough; then until everything has ended. A
+    /// machine that is busy with other things takes longer to be disturbed as often.
+    fn live(&mut self, span: Duration, mut disturb: impl FnMut(&World), enough: impl Fn(&World) -> bool) {
         let end = Instant::now() + span;
-        let patience = end + Duration::from_secs(20);
+        let last = end + LONGEST;
+        let patience = last + Duration::from_secs(20);
         let mut daemon: Option<Daemon> = None;
         while !(self.is_over && self.is_quiet()) {
             assert!(Instant::now() < patience, "no calm: {:?}", self.runs);
-            self.is_over = Instant::now() >= end;
+            let now = Instant::now();
+            self.is_over = self.is_over || now >= last || (now >= end && enough(self.world));
             if !self.is_over {
                 disturb(self.world);
             }
@@ -220,8 +227,8 @@ fn random_kills() {
     let mut ledger = Ledger::new(&world);
     let mut next = Instant::now();
     let mut random = 1_u64;
-    let mut kills = 0;
-    ledger.live(Duration::from_secs(6), |world| {
+    let kills = Cell::new(0);
+    let disturb = |world: &World| {
         if Instant::now() < next {
             return;
         }
@@ -229,19 +236,21 @@ fn random_kills() {
         next = Instant::now() + Duration::from_millis(20 + (random >> 33) % 180);
         if let Some(keeper) = world.holder("keeper.lock") {
             keeper.signal(Signal::KILL);
-            kills += 1;
+            kills.set(kills.get() + 1);
         }
-    });
-    println!("{kills} kills");
-    assert!(kills > 15);
+    };
+    ledger.live(Duration::from_secs(6), disturb, |_| kills.get() > 15);
+    println!("{} kills", kills.get());
+    assert!(kills.get() > 15);
     ledger.check();
 }
 
 fn storm_of_faults(rarity: u32, span: Duration) {
     let world = World::with_faults(rarity);
     let mut ledger = Ledger::new(&world);
-    ledger.live(span, |_| ());
-    let deaths = world.anchor_log().matches("the keeper ended (signal KILL)").count();
+    let deaths = |world: &World| world.anchor_log().matches("the keeper ended (signal KILL)").count();
+    ledger.live(span, |_| (), |world| deaths(world) > 5);
+    let deaths = deaths(&world);
     println!("{deaths} deaths");
     assert!(deaths > 5);
     ledger.check();
