@@ -9,7 +9,7 @@ use mainstay_model::{Moment, Reason, ServiceId, Spec};
 
 use crate::{
     graph::{Graph, GraphError, Need},
-    memory::{Live, Memory},
+    memory::Found,
     phase::{Event, Goal},
     project::{Edge, Facts, Node, Outcome, Project, Queue},
     service::Service,
@@ -28,16 +28,16 @@ impl Project {
         now: Moment,
         specs: Vec<Spec>,
         wanted: &BTreeSet<ServiceId>,
-        mut seen: impl FnMut(&ServiceId) -> (Option<Memory>, Live),
+        mut seen: impl FnMut(&ServiceId) -> Found,
     ) -> Result<(Self, Outcome), GraphError> {
         let graph = Graph::new(&specs)?;
         let mut project = Self::default();
         let mut outcome = Outcome::default();
         for spec in specs {
             let goal = if wanted.contains(&spec.id) { Goal::Up } else { Goal::Down };
-            let (memory, live) = seen(&spec.id);
+            let seen = seen(&spec.id);
             let id = spec.id.clone();
-            let (service, decision) = Service::recall(Arc::new(spec), goal, memory, live, now);
+            let (service, decision) = Service::recall(Arc::new(spec), goal, seen, now);
             let key = project.insert(id, service);
             project.carry_out(key, decision, &mut outcome);
         }
@@ -77,7 +77,12 @@ impl Project {
             }
         }
         self.connect(&graph);
-        queue.extend(self.ranked(changed).into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
+        let (rolls, at_once): (Vec<usize>, Vec<usize>) =
+            self.ranked(changed).into_iter().partition(|key| self.rolls(*key));
+        queue.extend(at_once.into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
+        let rolls: Vec<ServiceId> =
+            rolls.iter().filter_map(|key| self.nodes.get(key)).map(|node| node.id.clone()).collect();
+        self.begin_rolling(&rolls, &Reason::Changed);
         // Behind the restarts, so that nothing starts upon one that is about to end.
         queue.extend(self.gate_events());
         let doomed: Vec<usize> =
@@ -86,7 +91,17 @@ impl Project {
         for key in doomed {
             self.remove_if_over(key, &mut outcome);
         }
+        self.advance_rollings(now, &mut outcome);
         Ok(outcome)
+    }
+
+    /// Whether this one is ready, wanted, and to be restarted when its siblings are.
+    fn rolls(&self, key: usize) -> bool {
+        let rolls = |node: &Node| {
+            let service = &node.service;
+            service.spec().rolling && service.goal() == Goal::Up && service.phase().live().is_some()
+        };
+        self.nodes.get(&key).is_some_and(rolls)
     }
 
     /// Marks what is not among `specs` for removal, and stops it before anything else happens. One that was marked and is

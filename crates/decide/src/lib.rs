@@ -10,16 +10,21 @@ mod graph;
 mod memory;
 mod phase;
 mod project;
+mod rolling;
 mod select;
 mod service;
 mod settle;
 mod start;
+mod vitals;
 
 pub use backoff::backoff;
 pub use graph::{Graph, GraphError};
-pub use memory::{Live, Memory};
-pub use phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
+pub use memory::{Found, Live, Memory, SeenHooks};
+pub use phase::{
+    Action, Check, Doing, Event, Goal, Notice, Phase, QuestionId, Silence, Stage, Start, StartGate, Step,
+    StopGate, Then, Vitals,
+};
 pub use project::{Change, Outcome, Project};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
-pub use settle::Standing;
+pub use settle::{Awaited, Standing};

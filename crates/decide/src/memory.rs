@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mainstay_model::{Exit, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
+use mainstay_model::{Exit, HookName, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
 
 use crate::{
-    phase::{Action, Goal, Phase, Start, StartGate, Step, StopGate},
+    phase::{Action, Doing, Goal, Phase, Stage, Start, StartGate, Step, StopGate, Then},
     service::{Decision, Service},
 };
 
@@ -44,6 +44,32 @@ pub enum Live {
     Over(RunId),
 }
 
+/// What can be seen of hooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenHooks {
+    /// The one that runs, or whose end follows as an event, and its run.
+    pub live: Option<(HookName, RunId)>,
+    /// The latest run whose after-start hook has ended.
+    pub after_start: RunId,
+}
+
+/// What is remembered and seen of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What was remembered.
+    pub memory: Option<Memory>,
+    /// What is there.
+    pub live: Live,
+    /// And beside it.
+    pub hooks: SeenHooks,
+}
+
+impl From<(Option<Memory>, Live)> for Found {
+    fn from((memory, live): (Option<Memory>, Live)) -> Self {
+        Self { memory, live, hooks: SeenHooks::default() }
+    }
+}
+
 impl Service {
     /// What must be remembered now.
     pub fn memory(&self) -> Memory {
@@ -63,17 +89,13 @@ impl Service {
 
     /// The service as it was remembered, as far as what is seen agrees; what is seen wins. A live one that has a check is
     /// asked again: nobody saw what its last answer was.
-    pub fn recall(
-        spec: Arc<Spec>,
-        goal: Goal,
-        memory: Option<Memory>,
-        live: Live,
-        now: Moment,
-    ) -> (Self, Decision) {
+    pub fn recall(spec: Arc<Spec>, goal: Goal, seen: Found, now: Moment) -> (Self, Decision) {
         let mut service = Self::new(spec, now);
         let mut decision = Decision::default();
         service.goal = goal;
-        let (phase, until) = match memory {
+        service.hooked = seen.hooks.after_start;
+        service.silence_limit = service.spec.watchdog;
+        let (phase, until) = match seen.memory {
             None => (PhaseName::Stopped, None),
             Some(memory) => {
                 service.reason = memory.reason;
@@ -84,20 +106,67 @@ impl Service {
                 (memory.phase, memory.until)
             }
         };
-        match live {
+        match seen.live {
             Live::Spawning(run) | Live::Ending(run) => {
                 service.run = run;
                 // Also when it was ready once: it is over or may be, and nothing is to start upon it.
                 service.phase = Phase::Starting(Start { run, step: Step::Spawning });
                 service.reason = Reason::Spawning { attempt: service.attempts };
             }
-            Live::Running(run, pid) => service.recall_running(now, run, pid, &mut decision.actions),
+            Live::Running(run, pid) if phase == PhaseName::Paused => {
+                service.run = run;
+                service.phase = Phase::Paused { run, pid };
+            }
+            Live::Running(run, pid) if !is_beside(seen.hooks, run) => {
+                service.recall_running(now, run, pid, &mut decision.actions);
+            }
+            Live::Running(run, _) => service.run = run,
             Live::Over(run) => {
                 service.run = run;
                 service.recall_over(phase, until);
             }
         }
+        if let Some((hook, run)) = seen.hooks.live {
+            service.recall_hook(now, seen.live, hook, run);
+        }
         (service, decision)
+    }
+
+    /// A hook that an earlier daemon began is waited for as if nothing had happened, as long as somebody wants to know.
+    fn recall_hook(&mut self, now: Moment, live: Live, hook: HookName, run: RunId) {
+        let until = self.spec.hook(hook).map_or(now, |hook| now + hook.timeout);
+        let then = match self.goal {
+            Goal::Up => Then::Again,
+            Goal::Down => Then::Stay,
+        };
+        match (hook, live) {
+            (HookName::BeforeStart, Live::Over(last)) if run > last => {
+                self.run = run;
+                self.phase = Phase::Starting(Start { run, step: Step::Before { until } });
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::AfterStart, Live::Running(of, pid)) if of == run => {
+                self.phase = Phase::Starting(Start { run, step: Step::After { pid, until } });
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::BeforeStop, Live::Running(of, pid)) if of == run => {
+                let (pid, stage, cause) = (Some(pid), Stage::Preparing { until }, self.down.clone());
+                self.phase = Phase::Stopping { run, pid, stage, cause, then };
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::AfterStop, Live::Over(of) | Live::Ending(of)) if of == run => {
+                let exit = self.exit.unwrap_or(Exit::Unknown);
+                let (stage, cause) = (Stage::Cleaning { until, exit }, Reason::Exited(exit));
+                self.phase = Phase::Stopping { run, pid: None, stage, cause, then: Then::End };
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::Reload, Live::Running(of, _)) if of == run => {
+                if let Phase::Running { vitals, .. } = &mut self.phase {
+                    vitals.doing = Doing::ReloadHook { until };
+                }
+            }
+            _ => {}
+        }
     }
 
     fn recall_running(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
@@ -105,11 +174,15 @@ impl Service {
         let check = self.spec.ready.as_ref().map(|policy| &policy.check);
         match check {
             Some(ReadyCheck::After(span)) if self.since + *span <= now => {
-                self.phase = Phase::Running { run, pid };
-                self.reason = self.running_reason();
+                self.become_ready(now, run, pid, actions);
+                self.reason = match &self.phase {
+                    Phase::Running { .. } => self.running_reason(),
+                    _ => Reason::Hook { hook: HookName::AfterStart },
+                };
             }
             Some(ReadyCheck::After(_)) => self.begin_asking(self.since, run, pid, actions),
-            None | Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {
+            None
+            | Some(ReadyCheck::Probe(_) | ReadyCheck::Log(_) | ReadyCheck::Notify | ReadyCheck::Fd(_)) => {
                 self.begin_asking(now, run, pid, actions);
             }
         }
@@ -141,4 +214,9 @@ impl Service {
     pub fn stop_gate(&self) -> StopGate {
         self.stop_gate
     }
+}
+
+/// Whether a hook is under way that stands between this run and its running.
+fn is_beside(hooks: SeenHooks, of: RunId) -> bool {
+    matches!(hooks.live, Some((HookName::AfterStart | HookName::BeforeStop, run)) if run == of)
 }

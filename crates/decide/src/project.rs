@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mainstay_model::{Condition, Moment, PhaseName, Reason, RunId, ServiceId};
+use mainstay_model::{Condition, Health, Moment, PhaseName, Reason, RunId, ServiceId};
 
 use crate::{
     phase::{Action, Event, Goal, StartGate, StopGate},
+    rolling::Rollings,
     service::{Decision, Service},
 };
 
@@ -19,13 +20,13 @@ use crate::{
 pub struct Outcome {
     /// What to do, in this order.
     pub actions: Vec<(ServiceId, Action)>,
-    /// Which services changed their phase or readiness, in this order.
+    /// Which services changed their phase, readiness or health, in this order.
     pub changes: Vec<Change>,
     /// Services that are no longer in the project, and have ended.
     pub removed: Vec<ServiceId>,
 }
 
-/// A service changed its phase or its readiness.
+/// A service changed its phase, its readiness or its health.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Which.
@@ -49,6 +50,8 @@ pub struct Project {
     /// The highest run of a service that was removed: a name that comes back counts on from it.
     pub(crate) removed_run: RunId,
     touched: u64,
+    /// Restarts one after the other that are under way.
+    pub(crate) rollings: Rollings,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +81,8 @@ pub(crate) struct Facts {
     live: bool,
     started: bool,
     ready: bool,
+    healthy: bool,
+    health: Health,
     completed: bool,
 }
 
@@ -88,6 +93,8 @@ impl Facts {
             live: service.phase().live().is_some(),
             started: service.is_started(),
             ready: service.is_ready(),
+            healthy: service.is_healthy(),
+            health: service.health(),
             completed: service.is_completed(),
         }
     }
@@ -96,6 +103,7 @@ impl Facts {
         match until {
             Condition::Started => self.started,
             Condition::Ready => self.ready,
+            Condition::Healthy => self.healthy,
             Condition::Completed => self.completed,
         }
     }
@@ -106,12 +114,8 @@ impl Node {
     pub(crate) fn change(&self, before: Facts) -> Option<Change> {
         let after = Facts::of(&self.service);
         let (id, reason) = (self.id.clone(), self.service.reason().clone());
-        ((before.phase, before.ready) != (after.phase, after.ready)).then_some(Change {
-            id,
-            from: before.phase,
-            to: after.phase,
-            reason,
-        })
+        let told = |facts: Facts| (facts.phase, facts.ready, facts.health);
+        (told(before) != told(after)).then_some(Change { id, from: before.phase, to: after.phase, reason })
     }
 }
 
@@ -149,6 +153,26 @@ impl Project {
     /// Wants these down and kills them at once, and only these.
     pub fn kill(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
         self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Kill)))
+    }
+
+    /// Freezes these, and only these.
+    pub fn pause(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Pause)))
+    }
+
+    /// Lets these go on.
+    pub fn resume(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Resume)))
+    }
+
+    /// Has these read their configuration again.
+    pub fn reload(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Reload)))
+    }
+
+    /// Takes back the failures of these.
+    pub fn reset(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Reset)))
     }
 
     /// Something happened to one service. Of one that is not there, an end is still acknowledged.
@@ -288,6 +312,7 @@ impl Project {
     fn deliver_all(&mut self, now: Moment, events: impl IntoIterator<Item = (usize, Event)>) -> Outcome {
         let mut outcome = Outcome::default();
         self.work_off(now, events.into_iter().collect(), &mut outcome);
+        self.advance_rollings(now, &mut outcome);
         outcome
     }
 

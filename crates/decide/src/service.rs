@@ -7,11 +7,13 @@
 //!
 //! Every event that ends a run is acknowledged, also one of a run that is long over: whoever told it keeps it until then.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use mainstay_model::{Condition, Exit, Kind, Moment, Reason, RunId, Spec};
+use mainstay_model::{Condition, Exit, HookName, Kind, Moment, Reason, RunId, Spec};
 
-use crate::phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
+use crate::phase::{
+    Action, Doing, Event, Goal, Phase, QuestionId, Stage, Start, StartGate, Step, StopGate, Then, Vitals,
+};
 
 /// What a service asks for after one event; its reason is then the service's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +45,16 @@ pub struct Service {
     /// Restarts that nobody asked for.
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
+    /// What it says of itself.
+    pub(crate) said: Option<String>,
+    /// The number of the latest question.
+    pub(crate) question: QuestionId,
+    /// Its longest silence, as described or as it said itself.
+    pub(crate) silence_limit: Option<Duration>,
+    /// The run for which its after-start hook is over.
+    pub(crate) hooked: RunId,
+    /// How the latest reload by command ended.
+    pub(crate) reloaded: Option<Result<(), String>>,
 }
 
 impl Service {
@@ -63,6 +75,11 @@ impl Service {
             attempts: 0,
             restarts: 0,
             exit: None,
+            said: None,
+            question: QuestionId::default(),
+            silence_limit: None,
+            hooked: RunId::default(),
+            reloaded: None,
         }
     }
 
@@ -84,19 +101,28 @@ impl Service {
 
     /// When to call [`Service::on`] with [`Event::Tick`] if nothing happens sooner.
     pub fn wake_at(&self) -> Option<Moment> {
-        match &self.phase {
+        let at = match &self.phase {
             Phase::WaitingForBackoff { until } => Some(*until),
-            Phase::Starting(Start { step: Step::Asking { deadline, next, .. }, .. }) => {
-                Some(next.map_or(*deadline, |next| next.min(*deadline)))
-            }
-            Phase::Stopping { kill_at, .. } => *kill_at,
-            Phase::Starting(Start { step: Step::Spawning, .. })
-            | Phase::Stopped
+            Phase::Starting(Start { step, .. }) => match step {
+                Step::Asking { deadline, next, .. } => {
+                    Some(next.map_or(*deadline, |next| next.min(*deadline)))
+                }
+                Step::Before { until } | Step::After { until, .. } => Some(*until),
+                Step::Spawning => None,
+            },
+            Phase::Running { vitals, .. } => vitals.wake_at(),
+            Phase::Stopping { stage, .. } => match stage {
+                Stage::Preparing { until } | Stage::Cleaning { until, .. } => Some(*until),
+                Stage::Asked { kill_at } => Some(*kill_at),
+                Stage::Killed | Stage::Unmade => None,
+            },
+            Phase::Stopped
             | Phase::WaitingForDependency
-            | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Completed
             | Phase::Failed => None,
-        }
+        };
+        at.filter(|at| *at != Moment::NEVER)
     }
 
     /// Another description: its command counts from the next start on, its policies at once.
@@ -111,10 +137,13 @@ impl Service {
                 self.begin_asking(now, run, pid, &mut decision.actions);
             }
             // Until now it would have been ready at its end: nobody has asked it yet.
-            Phase::Running { run, pid }
+            Phase::Running { run, pid, .. }
                 if old.kind == Kind::Oneshot && old.ready.is_none() && self.spec.ready.is_some() =>
             {
                 self.begin_asking(now, run, pid, &mut decision.actions);
+            }
+            Phase::Running { .. } if old.health != self.spec.health => {
+                self.change_health(now, &mut decision.actions);
             }
             _ => {}
         }
@@ -164,6 +193,11 @@ impl Service {
         self.run
     }
 
+    /// The latest asking.
+    pub fn question(&self) -> QuestionId {
+        self.question
+    }
+
     /// How the latest ended run ended.
     pub fn exit(&self) -> Option<Exit> {
         self.exit
@@ -172,8 +206,8 @@ impl Service {
     /// Whether its process was made (and, for one that must go on, is still there).
     pub fn is_started(&self) -> bool {
         match &self.phase {
-            Phase::Starting(start) => matches!(start.step, Step::Asking { .. }),
-            Phase::Running { .. } | Phase::Completed => true,
+            Phase::Starting(start) => matches!(start.step, Step::Asking { .. } | Step::After { .. }),
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Completed => true,
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
@@ -185,9 +219,11 @@ impl Service {
     /// Whether it counts as ready: its check succeeded, or it has none and runs; a oneshot without a check: it completed.
     pub fn is_ready(&self) -> bool {
         match &self.phase {
+            Phase::Running { vitals: Vitals { doing: Doing::Ending, .. }, .. } => false,
             Phase::Running { .. } => self.spec.kind == Kind::Permanent || self.spec.ready.is_some(),
             Phase::Completed => true,
             Phase::Stopped
+            | Phase::Paused { .. }
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Starting(_)
@@ -206,6 +242,7 @@ impl Service {
         match until {
             Condition::Started => self.is_started(),
             Condition::Ready => self.is_ready(),
+            Condition::Healthy => self.is_healthy(),
             Condition::Completed => self.is_completed(),
         }
     }
@@ -216,15 +253,23 @@ impl Service {
             Event::Want => self.on_want(now, actions),
             Event::Stop(cause) => self.on_stop(now, cause, actions),
             Event::Kill => self.on_kill(actions),
+            Event::Pause => self.on_pause(actions),
+            Event::Resume => self.on_resume(now, actions),
+            Event::Reload => self.on_reload(now, actions),
+            Event::Reset => self.on_reset(actions),
+            Event::Notified { run, notice } => self.on_notified(now, run, notice, actions),
+            Event::HookEnded { run, hook, result } => self.on_hook_ended(now, run, hook, result, actions),
             Event::Restart(cause) => self.on_restart(now, cause, actions),
-            Event::StartGate(gate) => self.on_start_gate(gate, actions),
+            Event::StartGate(gate) => self.on_start_gate(now, gate, actions),
             Event::StopGate(gate) => self.on_stop_gate(now, gate, actions),
             Event::Spawned { run, pid } => self.on_spawned(now, run, pid, actions),
             Event::NotSpawned { run, failure } => {
                 self.on_end(now, run, Reason::NotSpawned(failure), None, actions);
             }
             Event::Exited { run, exit } => self.on_end(now, run, Reason::Exited(exit), Some(exit), actions),
-            Event::Answered { run, answer } => self.on_answered(now, run, answer),
+            Event::Answered { run, question, answer } => {
+                self.on_answered(now, run, question, answer, actions);
+            }
             Event::Tick => self.on_tick(now, actions),
         }
     }
@@ -233,13 +278,14 @@ impl Service {
         match &self.phase {
             Phase::Completed | Phase::WaitingForBackoff { .. } => {
                 self.goal = Goal::Up;
-                self.start_afresh(actions);
+                self.start_afresh(now, actions);
             }
             Phase::Stopped
             | Phase::Failed
             | Phase::WaitingForDependency
             | Phase::Starting(_)
             | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. } => self.on_want(now, actions),
         }
     }
@@ -247,11 +293,12 @@ impl Service {
     fn on_want(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let was = std::mem::replace(&mut self.goal, Goal::Up);
         match &mut self.phase {
-            Phase::Stopped | Phase::Failed => self.start_afresh(actions),
-            Phase::Running { .. } | Phase::Starting(_) if self.outdated => {
+            Phase::Stopped | Phase::Failed => self.start_afresh(now, actions),
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Starting(_) if self.outdated => {
                 self.begin_stop(now, Reason::Changed, Then::Again, actions);
             }
             Phase::Running { .. } if was == Goal::Down => self.reason = self.running_reason(),
+            Phase::Paused { .. } if was == Goal::Down => self.reason = Reason::Paused,
             Phase::Starting(start) if was == Goal::Down => {
                 let start = start.clone();
                 self.reason = self.starting_reason(&start);
@@ -260,6 +307,7 @@ impl Service {
             Phase::Stopping { .. }
             | Phase::Starting(_)
             | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Completed => {}
@@ -270,10 +318,12 @@ impl Service {
         let was = std::mem::replace(&mut self.goal, Goal::Down);
         self.down = cause.clone();
         match &mut self.phase {
-            Phase::Starting(_) | Phase::Running { .. } => match self.stop_gate {
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } => match self.stop_gate {
                 StopGate::Open => self.begin_stop(now, cause, Then::Stay, actions),
                 StopGate::Closed => self.reason = Reason::Needed { by: Vec::new() },
             },
+            // It has ended already, by itself: what follows sees that it is not wanted.
+            Phase::Stopping { then: Then::End, .. } => {}
             Phase::Stopping { then, cause: old, .. } => {
                 *then = Then::Stay;
                 *old = cause;
@@ -294,19 +344,18 @@ impl Service {
     fn on_kill(&mut self, actions: &mut Vec<Action>) {
         let was = std::mem::replace(&mut self.goal, Goal::Down);
         self.down = Reason::KillRequested;
-        match (self.phase.live(), &self.phase) {
-            (Some(run), _) => {
-                let pid = self.phase.pid();
-                let cause = Reason::KillRequested;
-                self.phase = Phase::Stopping { run, pid, kill_at: None, cause, then: Then::Stay };
-                self.reason = self.stopping_reason();
-                actions.push(Action::Kill { run });
-            }
-            (None, Phase::Completed) => {}
-            (None, Phase::Stopped) if was == Goal::Down => {}
-            (None, _) => {
+        match &self.phase {
+            Phase::Completed => {}
+            Phase::Stopped if was == Goal::Down => {}
+            Phase::Stopped
+            | Phase::WaitingForDependency
+            | Phase::WaitingForBackoff { .. }
+            | Phase::Failed => {
                 self.phase = Phase::Stopped;
                 self.reason = Reason::KillRequested;
+            }
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => {
+                self.kill_all(actions);
             }
         }
     }
@@ -331,13 +380,15 @@ impl Service {
             _ => {}
         }
         match &mut self.phase {
-            Phase::Starting(_) | Phase::Running { .. } => self.begin_stop(now, cause, Then::Again, actions),
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } => {
+                self.begin_stop(now, cause, Then::Again, actions);
+            }
             Phase::Stopping { then, .. } => *then = Then::Again,
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Completed
-            | Phase::Failed => self.start_afresh(actions),
+            | Phase::Failed => self.start_afresh(now, actions),
         }
     }
 
@@ -348,17 +399,17 @@ impl Service {
         self.stop_gate = stop;
     }
 
-    fn on_start_gate(&mut self, gate: StartGate, actions: &mut Vec<Action>) {
+    fn on_start_gate(&mut self, now: Moment, gate: StartGate, actions: &mut Vec<Action>) {
         self.start_gate = gate;
         if self.phase == Phase::WaitingForDependency {
-            self.pass_start_gate(actions);
+            self.pass_start_gate(now, actions);
         }
     }
 
     fn on_stop_gate(&mut self, now: Moment, gate: StopGate, actions: &mut Vec<Action>) {
         self.stop_gate = gate;
-        let held =
-            self.goal == Goal::Down && matches!(self.phase, Phase::Starting(_) | Phase::Running { .. });
+        let lives = matches!(self.phase, Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. });
+        let held = self.goal == Goal::Down && lives;
         match gate {
             StopGate::Open if held => self.begin_stop(now, self.down.clone(), Then::Stay, actions),
             StopGate::Open | StopGate::Closed => {}
@@ -369,31 +420,82 @@ impl Service {
         if self.wake_at().is_none_or(|at| at > now) {
             return;
         }
-        match &mut self.phase {
+        match &self.phase {
             Phase::WaitingForBackoff { .. } => {
                 self.restarts += 1;
-                self.start(actions);
+                self.start(now, actions);
             }
-            Phase::Starting(Start { run, step: Step::Asking { deadline, next, pid, .. } }) => {
-                if *deadline > now {
-                    *next = None;
-                    actions.push(Action::Ask { run: *run });
-                } else {
-                    let (run, pid) = (*run, *pid);
-                    self.ready_deadline(now, run, pid, actions);
-                }
-            }
-            Phase::Stopping { run, kill_at, .. } => {
-                *kill_at = None;
-                actions.push(Action::Kill { run: *run });
-                self.reason = self.stopping_reason();
-            }
-            Phase::Starting(_)
-            | Phase::Stopped
+            Phase::Starting(_) => self.on_start_due(now, actions),
+            Phase::Running { .. } => self.on_vitals_due(now, actions),
+            Phase::Stopping { .. } => self.on_stop_due(now, actions),
+            Phase::Stopped
             | Phase::WaitingForDependency
-            | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Completed
             | Phase::Failed => {}
         }
+    }
+
+    /// One of its hooks ended. One that is no longer waited for was killed, and means nothing.
+    fn on_hook_ended(
+        &mut self,
+        now: Moment,
+        of: RunId,
+        hook: HookName,
+        result: Result<(), String>,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.phase.live() != Some(of) {
+            return;
+        }
+        match (hook, &mut self.phase) {
+            (HookName::BeforeStart, Phase::Starting(Start { step: Step::Before { .. }, .. })) => match result
+            {
+                Ok(()) => self.spawn(actions),
+                Err(text) => {
+                    self.phase = Phase::Stopped;
+                    let cause = Reason::HookFailed { hook, text };
+                    self.finish(now, Then::End, cause, None, actions);
+                    if self.phase.live().is_none() {
+                        actions.push(Action::Remember { run: of });
+                    }
+                }
+            },
+            (HookName::BeforeStart, Phase::Stopping { stage: Stage::Unmade, then, cause, .. }) => {
+                let (then, cause) = (then.clone(), cause.clone());
+                self.finish(now, then, cause, None, actions);
+            }
+            (HookName::AfterStart, Phase::Starting(Start { run, step: Step::After { pid, .. } })) => {
+                let (run, pid) = (*run, *pid);
+                self.hooked = run;
+                self.on_after_start(now, run, pid, result, actions);
+            }
+            (HookName::BeforeStop, Phase::Stopping { stage: Stage::Preparing { .. }, .. }) => {
+                self.ask_to_end(now, actions);
+            }
+            (
+                HookName::AfterStop,
+                Phase::Stopping { stage: Stage::Cleaning { exit, .. }, then, cause, run, .. },
+            ) => {
+                let (exit, then, cause, run) = (*exit, then.clone(), cause.clone(), *run);
+                self.finish(now, then, cause, Some(exit), actions);
+                if self.phase.live().is_none() {
+                    actions.push(Action::Remember { run });
+                }
+            }
+            (HookName::Reload, Phase::Running { vitals, .. })
+                if matches!(vitals.doing, Doing::ReloadHook { .. }) =>
+            {
+                vitals.doing = Doing::Work;
+                self.reloaded = Some(result);
+                self.tell_running();
+            }
+            _ => {}
+        }
+    }
+
+    /// What it says of itself.
+    pub fn said(&self) -> Option<&str> {
+        self.said.as_deref()
     }
 }

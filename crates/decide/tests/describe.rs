@@ -133,7 +133,14 @@ fn the_runs_of_a_name_that_comes_back_are_counted_on() {
     stage.want(&["api"]);
     stage.made(&["api"]);
     assert_eq!(stage.run("api").0, 2);
-    stage.event("api", Event::Answered { run: mainstay_model::RunId(1), answer: Ok(()) });
+    stage.event(
+        "api",
+        Event::Answered {
+            run: mainstay_model::RunId(1),
+            question: mainstay_decide::QuestionId(1),
+            answer: Ok(()),
+        },
+    );
     assert_eq!(stage.phase("api"), PhaseName::Starting, "a late answer to the old run means nothing");
 }
 

@@ -6,9 +6,10 @@ mod scene;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use mainstay_decide::{Event, Service, StartGate, StopGate};
+use mainstay_decide::{Event, Notice, QuestionId, Service, StartGate, StopGate};
 use mainstay_model::{
-    Condition, Exit, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind, Spec,
+    Condition, Exit, HookName, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind,
+    Spec,
 };
 use scene::{With as _, actions_text, at, golden, id, oneshot, permanent, state_text};
 
@@ -46,7 +47,20 @@ fn exited(exit: Exit) -> Event {
 }
 
 fn answered(answer: Result<(), &str>) -> Event {
-    Event::Answered { run: RunId(1), answer: answer.map_err(str::to_owned) }
+    nth_answer(1, answer)
+}
+
+/// The answer to this asking.
+fn nth_answer(number: u64, answer: Result<(), &str>) -> Event {
+    Event::Answered { run: RunId(1), question: QuestionId(number), answer: answer.map_err(str::to_owned) }
+}
+
+fn hooked(hook: HookName, result: Result<(), &str>) -> Event {
+    Event::HookEnded { run: RunId(1), hook, result: result.map_err(str::to_owned) }
+}
+
+fn said(notice: Notice) -> Event {
+    Event::Notified { run: RunId(1), notice }
 }
 
 fn closed() -> Event {
@@ -248,8 +262,136 @@ fn states_of_ending() -> Vec<State> {
     ]
 }
 
+/// What hooks, checks of health, a watchdog, and a pause add.
+fn states_of_care() -> Vec<State> {
+    let up = |more: Vec<Event>| now([Event::Start, spawned()].into_iter().chain(more));
+    let hooks = || permanent("api").hooked();
+    let with_hooks = |more: Vec<Event>| {
+        now([Event::Start, hooked(HookName::BeforeStart, Ok(())), spawned()].into_iter().chain(more))
+    };
+    let begun = || hooked(HookName::AfterStart, Ok(()));
+    let well = || permanent("api").well();
+    vec![
+        state(
+            "starting: before-start hook",
+            "starting: before-start hook | up | hook-running",
+            hooks(),
+            now([Event::Start]),
+        ),
+        state(
+            "starting: after-start hook",
+            "starting: after-start hook | up | hook-running",
+            hooks(),
+            with_hooks(vec![]),
+        ),
+        state(
+            "starting: waits for its READY=1",
+            "starting: time | up | not-ready",
+            permanent("api").notifies(),
+            up(vec![]),
+        ),
+        state("running, with hooks", "running | up | running", hooks(), with_hooks(vec![begun()])),
+        state("running, asked for its health", "running: asking | up | running", well(), up(vec![])),
+        state(
+            "running, not well yet",
+            "running: not well yet | up | failing-health-check",
+            well(),
+            up(vec![answered(Err("refused"))]),
+        ),
+        state("running, well", "running: well | up | running", well(), up(vec![answered(Ok(()))])),
+        state(
+            "running, one failure from its end",
+            "running: asking | up | failing-health-check",
+            well(),
+            vec![
+                (NOW - 20, Event::Start),
+                (NOW - 20, spawned()),
+                (NOW - 20, answered(Ok(()))),
+                (NOW - 10, Event::Tick),
+                (NOW - 10, nth_answer(2, Err("refused"))),
+                (NOW, Event::Tick),
+            ],
+        ),
+        state(
+            "running, watched",
+            "running | up | ready",
+            permanent("api").notifies(),
+            up(vec![said(Notice::Ready)]),
+        ),
+        state(
+            "running, reloading",
+            "running: reloading | up | reloading",
+            permanent("api").notifies(),
+            up(vec![said(Notice::Ready), said(Notice::Reloading)]),
+        ),
+        state(
+            "running, reload hook",
+            "running: reload hook | up | reloading",
+            hooks(),
+            with_hooks(vec![begun(), Event::Reload]),
+        ),
+        state(
+            "running, ending by itself",
+            "running: ending | up | ending-itself",
+            permanent("api"),
+            up(vec![said(Notice::Stopping)]),
+        ),
+        state("paused", "paused | up | paused", permanent("api"), up(vec![Event::Pause])),
+        state(
+            "paused, held",
+            "paused | down | needed-by-others",
+            permanent("api"),
+            up(vec![Event::Pause, HELD, STOP]),
+        ),
+        state("paused, with hooks", "paused | up | paused", hooks(), with_hooks(vec![begun(), Event::Pause])),
+        state(
+            "stopping: before-start hook killed",
+            "stopping: before-start hook killed, then stay | down | killing",
+            hooks(),
+            now([Event::Start, STOP]),
+        ),
+        state(
+            "stopping: before-start hook killed, then again",
+            "stopping: before-start hook killed, then again | up | killing",
+            hooks(),
+            now([Event::Start, Event::Restart(Reason::RestartRequested)]),
+        ),
+        state(
+            "stopping: before-stop hook",
+            "stopping: before-stop hook, then stay | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), STOP]),
+        ),
+        state(
+            "stopping: after-stop hook",
+            "stopping: after-stop hook, then stay | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), STOP, hooked(HookName::BeforeStop, Ok(())), exited(Exit::Code(0))]),
+        ),
+        state(
+            "stopping: after-stop hook of a crash",
+            "stopping: after-stop hook, then as it ended | up | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), exited(Exit::Code(1))]),
+        ),
+        state(
+            "stopping: after-stop hook of a crash, killed",
+            "stopping: after-stop hook killed, then as it ended | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), exited(Exit::Code(1)), Event::Kill]),
+        ),
+        state(
+            "oneshot: after-stop hook of a good end",
+            "stopping: after-stop hook, then as it ended | up | hook-running",
+            oneshot("migrate").hooked(),
+            with_hooks(vec![begun(), exited(Exit::Code(0))]),
+        ),
+    ]
+}
+
 fn states() -> Vec<State> {
-    states_of_rest().into_iter().chain(states_of_life()).chain(states_of_ending()).collect()
+    let life = states_of_rest().into_iter().chain(states_of_life()).chain(states_of_ending());
+    life.chain(states_of_care()).collect()
 }
 
 /// Every event, with when it happens; `own` is the service's latest run.
@@ -262,6 +404,10 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
     let no = || Err("refused".to_owned());
     let due = service.wake_at().unwrap_or(at(NOW) + Duration::from_secs(3_600));
     let now = |name, event| (name, at(NOW), event);
+    let question = service.question();
+    let told = |notice| Event::Notified { run: own, notice };
+    let failed = || Err("exited with 1".to_owned());
+    let hook = |hook, result| Event::HookEnded { run: own, hook, result };
     vec![
         now("start", Event::Start),
         now("want", Event::Want),
@@ -283,10 +429,36 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         now("exited by SEGV", exited(own, Exit::Signal(Signal::from_number(11).unwrap()))),
         now("exited, unknown", exited(own, Exit::Unknown)),
         now("exited, stale", exited(STALE, Exit::Code(0))),
-        now("answered yes", Event::Answered { run: own, answer: Ok(()) }),
-        now("answered no", Event::Answered { run: own, answer: no() }),
-        now("answered yes, stale", Event::Answered { run: STALE, answer: Ok(()) }),
-        now("answered no, stale", Event::Answered { run: STALE, answer: no() }),
+        now("answered yes", Event::Answered { run: own, question, answer: Ok(()) }),
+        now("answered no", Event::Answered { run: own, question, answer: no() }),
+        now("answered yes, stale", Event::Answered { run: STALE, question, answer: Ok(()) }),
+        now("answered no, stale", Event::Answered { run: STALE, question, answer: no() }),
+        now("answered yes, another", Event::Answered { run: own, question: QuestionId(99), answer: Ok(()) }),
+        now("pause", Event::Pause),
+        now("resume", Event::Resume),
+        now("reload", Event::Reload),
+        now("reset", Event::Reset),
+        now("says ready", told(Notice::Ready)),
+        now("says ready, stale", Event::Notified { run: STALE, notice: Notice::Ready }),
+        now("says reloading", told(Notice::Reloading)),
+        now("says stopping", told(Notice::Stopping)),
+        now("says words", told(Notice::Said("well".to_owned()))),
+        now("says: longer", told(Notice::Extend(Duration::from_secs(100)))),
+        now("says: main process", told(Notice::MainPid(44))),
+        now("says: alive", told(Notice::Alive)),
+        now("says: trigger", told(Notice::Trigger)),
+        now("says: watchdog of 1 s", told(Notice::Watchdog(Duration::from_secs(1)))),
+        now("hook before_start, well", hook(HookName::BeforeStart, Ok(()))),
+        now("hook before_start, failed", hook(HookName::BeforeStart, failed())),
+        now("hook after_start, well", hook(HookName::AfterStart, Ok(()))),
+        now("hook after_start, failed", hook(HookName::AfterStart, failed())),
+        now("hook before_stop, well", hook(HookName::BeforeStop, Ok(()))),
+        now("hook before_stop, failed", hook(HookName::BeforeStop, failed())),
+        now("hook after_stop, well", hook(HookName::AfterStop, Ok(()))),
+        now("hook after_stop, failed", hook(HookName::AfterStop, failed())),
+        now("hook reload, well", hook(HookName::Reload, Ok(()))),
+        now("hook reload, failed", hook(HookName::Reload, failed())),
+        now("hook, stale", Event::HookEnded { run: STALE, hook: HookName::BeforeStart, result: Ok(()) }),
         now("tick, early", Event::Tick),
         ("tick, due", due, Event::Tick),
     ]
@@ -332,7 +504,7 @@ fn the_table_is_as_it_was_read() {
 fn every_cell_is_reached() {
     let states = states();
     let cells: usize = states.iter().map(|state| block(state).1).sum();
-    assert_eq!(cells, states.len() * 26);
+    assert_eq!(cells, states.len() * 52);
     let names: std::collections::BTreeSet<&str> = states.iter().map(|state| state.name).collect();
     assert_eq!(names.len(), states.len(), "each state has a name of its own");
     let texts: std::collections::BTreeSet<&str> =
@@ -345,7 +517,22 @@ fn every_cell_is_reached() {
         "starting: asking",
         "starting: pausing",
         "starting: time",
+        "starting: before-start hook",
+        "starting: after-start hook",
         "running",
+        "running: asking",
+        "running: not well yet",
+        "running: well",
+        "running: reloading",
+        "running: reload hook",
+        "running: ending",
+        "paused",
+        "stopping: before-start hook killed, then stay",
+        "stopping: before-start hook killed, then again",
+        "stopping: before-stop hook, then stay",
+        "stopping: after-stop hook, then stay",
+        "stopping: after-stop hook, then as it ended",
+        "stopping: after-stop hook killed, then as it ended",
         "stopping: signalled, then stay",
         "stopping: signalled, then again",
         "stopping: signalled, then fail",

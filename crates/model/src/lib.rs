@@ -18,7 +18,7 @@ pub use phase::{Health, PhaseName};
 pub use reason::{Reason, span_text};
 pub use signal::Signal;
 pub use spec::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
-    RestartWhen, Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, HealthPolicy, Hook, HookName, Hooks, HttpProbe, Kind,
+    LogLimits, Probe, ReadyCheck, ReadyPolicy, Reload, Reports, RestartPolicy, RestartWhen, Spec, StopPolicy,
 };
 pub use status::Status;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{Attempts, Condition, Exit, Kind, Moment, RestartWhen, ServiceId, Signal, SpawnFailure};
+use crate::{
+    Attempts, Condition, Exit, HookName, Kind, Moment, RestartWhen, ServiceId, Signal, SpawnFailure,
+};
 
 /// Why a service is in the state it is in: a stable [code](Reason::code) and a [sentence](Reason::sentence).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,58 @@ pub enum Reason {
         /// What was asked.
         check: String,
     },
+    /// It runs, and its latest health checks failed.
+    Failing {
+        /// What is asked.
+        check: String,
+        /// What the latest asking said.
+        answer: String,
+        /// How many in a row.
+        failures: u32,
+        /// How many are one too many.
+        limit: u32,
+    },
+    /// Its health check failed too often in a row.
+    Unhealthy {
+        /// What was asked.
+        check: String,
+        /// What the last asking said.
+        answer: String,
+        /// How many in a row.
+        failures: u32,
+    },
+    /// It did not say `WATCHDOG=1` in time.
+    Silent {
+        /// The time.
+        after: Duration,
+    },
+    /// It asked for what follows a missed watchdog (`WATCHDOG=trigger`).
+    WatchdogTriggered,
+    /// It says that it reads its configuration again.
+    Reloading,
+    /// It says that it is about to end.
+    EndingItself,
+    /// It is frozen on request.
+    Paused,
+    /// One of its hooks runs.
+    Hook {
+        /// Which.
+        hook: HookName,
+    },
+    /// One of its hooks failed.
+    HookFailed {
+        /// Which.
+        hook: HookName,
+        /// How, in a clause: `exited with 1`.
+        text: String,
+    },
+    /// A file that it watches changed.
+    FileChanged {
+        /// Which.
+        path: String,
+    },
+    /// Somebody took its failure back.
+    ResetRequested,
     /// It will be stopped as soon as these, which need it, have ended.
     Needed {
         /// Who needs it; the first few.
@@ -145,6 +199,17 @@ impl Reason {
             Self::ReadyTimeout { .. } => "ready-timeout",
             Self::Running => "running",
             Self::Ready { .. } => "ready",
+            Self::Failing { .. } => "failing-health-check",
+            Self::Unhealthy { .. } => "unhealthy",
+            Self::Silent { .. } => "watchdog-timeout",
+            Self::WatchdogTriggered => "watchdog-triggered",
+            Self::Reloading => "reloading",
+            Self::EndingItself => "ending-itself",
+            Self::Paused => "paused",
+            Self::Hook { .. } => "hook-running",
+            Self::HookFailed { .. } => "hook-failed",
+            Self::FileChanged { .. } => "file-changed",
+            Self::ResetRequested => "reset-requested",
             Self::Needed { .. } => "needed-by-others",
             Self::Stopping { .. } => "stopping",
             Self::Killing { .. } => "killing",
@@ -183,6 +248,24 @@ impl Reason {
             }
             Self::Running => "its process runs".to_owned(),
             Self::Ready { check } => format!("ready: {check}"),
+            Self::Failing { check, answer, failures: 0, .. } => {
+                format!("{check} {answer}; it has not been well yet")
+            }
+            Self::Failing { check, answer, failures, limit } => {
+                format!("{check} {answer} ({failures} of {limit} failures in a row)")
+            }
+            Self::Unhealthy { check, answer, failures } => {
+                format!("its health check failed {}: {check} {answer}", times(*failures))
+            }
+            Self::Silent { after } => format!("its watchdog heard nothing for {}", span_text(*after)),
+            Self::WatchdogTriggered => "it triggered its watchdog itself".to_owned(),
+            Self::Reloading => "it reads its configuration again".to_owned(),
+            Self::EndingItself => "it says that it is ending".to_owned(),
+            Self::Paused => "paused on request".to_owned(),
+            Self::Hook { hook } => format!("its {hook} hook runs"),
+            Self::HookFailed { hook, text } => format!("its {hook} hook {text}"),
+            Self::FileChanged { path } => format!("{path} changed"),
+            Self::ResetRequested => "its failure was reset on request".to_owned(),
             Self::Needed { by } => format!("will stop after {}", list(by)),
             Self::Stopping { cause, signal, kill_at } => format!(
                 "{}; sent {signal}, kill follows in {}",
@@ -232,6 +315,14 @@ fn asked(check: &str, answer: Option<&str>, span: Duration) -> String {
     match answer {
         None => check.to_owned(),
         Some(answer) => format!("{check} {answer} for {}", span_text(span)),
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice in a row".to_owned(),
+        count => format!("{count} times in a row"),
     }
 }
 

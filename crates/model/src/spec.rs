@@ -34,8 +34,20 @@ pub struct Spec {
     pub restart: RestartPolicy,
     /// When it counts as ready; `None` is as soon as it runs (a oneshot: when it completed).
     pub ready: Option<ReadyPolicy>,
+    /// How it is asked, once it is ready, whether it is well.
+    pub health: Option<HealthPolicy>,
+    /// The longest silence of one that says `WATCHDOG=1` by itself (`sd_notify(3)`).
+    pub watchdog: Option<Duration>,
     /// How it is asked to end.
     pub stop: StopPolicy,
+    /// How it is asked to read its configuration again; `None`: it cannot.
+    pub reload: Option<Reload>,
+    /// Commands around its starts and stops.
+    pub hooks: Hooks,
+    /// It is restarted when a file changes that one of these globs means; relative to the project's directory.
+    pub watch: Vec<String>,
+    /// Whether its instances are restarted one after the other, each when the one before is ready.
+    pub rolling: bool,
     /// How much of its output is kept.
     pub log: LogLimits,
     /// Whether a run whose exit status is unknown is run again by itself.
@@ -43,6 +55,48 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// A service of this kind with every default.
+    pub fn new(id: ServiceId, kind: Kind, command: Command, working_dir: PathBuf) -> Self {
+        let when = match kind {
+            Kind::Permanent => RestartWhen::OnFailure,
+            Kind::Oneshot => RestartWhen::Never,
+        };
+        Self {
+            id,
+            kind,
+            command,
+            working_dir,
+            user: None,
+            env: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            depends_on: Vec::new(),
+            restart: RestartPolicy::with(when),
+            ready: None,
+            health: None,
+            watchdog: None,
+            stop: StopPolicy::default(),
+            reload: None,
+            hooks: Hooks::default(),
+            watch: Vec::new(),
+            rolling: false,
+            log: LogLimits::default(),
+            rerun_unknown: false,
+        }
+    }
+
+    /// By which ways it tells how it is.
+    pub fn reports(&self) -> Reports {
+        let check = self.ready.as_ref().map(|policy| &policy.check);
+        Reports {
+            notify: self.watchdog.is_some() || check == Some(&ReadyCheck::Notify),
+            fd: match check {
+                Some(ReadyCheck::Fd(number)) => Some(*number),
+                _ => None,
+            },
+            watchdog: self.watchdog,
+        }
+    }
+
     /// Whether a process made from `other` would differ from one made from this: then it takes a restart to go from
     /// one to the other. The rest (policies, log limits, dependencies) changes without one.
     pub fn needs_restart_for(&self, other: &Self) -> bool {
@@ -51,7 +105,19 @@ impl Spec {
             || self.working_dir != other.working_dir
             || self.user != other.user
             || self.env != other.env
+            || self.reports() != other.reports()
     }
+}
+
+/// The ways by which a process tells how it is; each is made with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// It gets a `NOTIFY_SOCKET` (`sd_notify(3)`).
+    pub notify: bool,
+    /// It writes a newline to this descriptor when it is ready (s6's `notification-fd`).
+    pub fd: Option<u32>,
+    /// It gets `WATCHDOG_USEC`.
+    pub watchdog: Option<Duration>,
 }
 
 /// What an end of a service means.
@@ -132,6 +198,8 @@ pub enum Condition {
     Started,
     /// It is ready; a oneshot without a check of its own: it completed.
     Ready,
+    /// It is ready, and its latest health check succeeded.
+    Healthy,
     /// It ended well (oneshots only).
     Completed,
 }
@@ -142,6 +210,7 @@ impl Condition {
         match self {
             Self::Started => "started",
             Self::Ready => "ready",
+            Self::Healthy => "healthy",
             Self::Completed => "completed",
         }
     }
@@ -151,6 +220,7 @@ impl Condition {
         match self {
             Self::Started => "start",
             Self::Ready => "be ready",
+            Self::Healthy => "be healthy",
             Self::Completed => "complete",
         }
     }
@@ -237,10 +307,14 @@ pub struct ReadyPolicy {
 /// What is asked to learn whether a service is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadyCheck {
-    /// A connection to this `host:port` succeeds.
-    Tcp(String),
-    /// This command, run in the service's directory and environment, exits with 0.
-    Exec(Command),
+    /// This is asked again and again, until it says yes.
+    Probe(Probe),
+    /// Its output has a line that matches this regular expression.
+    Log(String),
+    /// It says `READY=1` (`sd_notify(3)`).
+    Notify,
+    /// It writes a newline to this descriptor (s6's `notification-fd`).
+    Fd(u32),
     /// This much time has passed since its start.
     After(Duration),
 }
@@ -248,9 +322,141 @@ pub enum ReadyCheck {
 impl fmt::Display for ReadyCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "tcp {address}"),
-            Self::Exec(command) => write!(f, "exec {}", command.program()),
+            Self::Probe(probe) => probe.fmt(f),
+            Self::Log(pattern) => write!(f, "a line like `{pattern}`"),
+            Self::Notify => write!(f, "its READY=1"),
+            Self::Fd(number) => write!(f, "a newline on its descriptor {number}"),
             Self::After(span) => write!(f, "{} after its start", crate::span_text(*span)),
+        }
+    }
+}
+
+/// Something that can be asked once, and says yes or no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A connection to this `host:port` succeeds.
+    Tcp(String),
+    /// A GET of this URL is answered well.
+    Http(HttpProbe),
+    /// This command, run in the service's directory and environment and as its user, exits with 0.
+    Exec(Command),
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp {address}"),
+            Self::Http(http) => write!(f, "http {}", http.url),
+            Self::Exec(command) => write!(f, "exec {}", command.program()),
+        }
+    }
+}
+
+/// A GET over HTTP/1.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpProbe {
+    /// `http://host:port/path`.
+    pub url: String,
+    /// The one answer that is good; `None`: 200 to 399.
+    pub status: Option<u16>,
+}
+
+/// How a service is asked, once it is ready, whether it is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthPolicy {
+    /// What is asked.
+    pub probe: Probe,
+    /// The pause between two askings.
+    pub interval: Duration,
+    /// How long one asking may take.
+    pub timeout: Duration,
+    /// After so many failures in a row it is restarted; at least 1.
+    pub failures: u32,
+    /// Failures before the first success count only after this time; until then it is asked more often.
+    pub start_period: Duration,
+}
+
+/// How a service is asked to read its configuration again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// By this signal to its main process.
+    Signal(Signal),
+    /// By this command.
+    Command(Hook),
+}
+
+/// A command beside a service; run in its directory and environment and as its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// What to run.
+    pub command: Command,
+    /// After this time it is killed, and has failed.
+    pub timeout: Duration,
+}
+
+/// Which command beside a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HookName {
+    /// Before its process is made; a failure is a failed start.
+    BeforeStart,
+    /// When it is ready, before it counts so; a failure is a failed start.
+    AfterStart,
+    /// Before it is asked to end; a failure is only told.
+    BeforeStop,
+    /// When its process has ended, however; a failure is only told.
+    AfterStop,
+    /// A reload by command.
+    Reload,
+}
+
+impl HookName {
+    /// Each.
+    pub const ALL: [Self; 5] =
+        [Self::BeforeStart, Self::AfterStart, Self::BeforeStop, Self::AfterStop, Self::Reload];
+
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeStart => "before_start",
+            Self::AfterStart => "after_start",
+            Self::BeforeStop => "before_stop",
+            Self::AfterStop => "after_stop",
+            Self::Reload => "reload",
+        }
+    }
+}
+
+impl fmt::Display for HookName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Commands around the starts and stops of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// See [`HookName::BeforeStart`].
+    pub before_start: Option<Hook>,
+    /// See [`HookName::AfterStart`].
+    pub after_start: Option<Hook>,
+    /// See [`HookName::BeforeStop`].
+    pub before_stop: Option<Hook>,
+    /// See [`HookName::AfterStop`].
+    pub after_stop: Option<Hook>,
+}
+
+impl Spec {
+    /// The command of this name.
+    pub fn hook(&self, name: HookName) -> Option<&Hook> {
+        match name {
+            HookName::BeforeStart => self.hooks.before_start.as_ref(),
+            HookName::AfterStart => self.hooks.after_start.as_ref(),
+            HookName::BeforeStop => self.hooks.before_stop.as_ref(),
+            HookName::AfterStop => self.hooks.after_stop.as_ref(),
+            HookName::Reload => match &self.reload {
+                Some(Reload::Command(hook)) => Some(hook),
+                Some(Reload::Signal(_)) | None => None,
+            },
         }
     }
 }
@@ -264,6 +470,12 @@ pub struct StopPolicy {
     pub timeout: Duration,
 }
 
+impl Default for StopPolicy {
+    fn default() -> Self {
+        Self { signal: Signal::TERM, timeout: Duration::from_secs(10) }
+    }
+}
+
 /// How much of a service's output is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogLimits {
@@ -273,6 +485,13 @@ pub struct LogLimits {
     pub keep: NonZeroU32,
     /// All files of the service together.
     pub total: Bytes,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        let keep = NonZeroU32::MIN.saturating_add(9);
+        Self { max_size: Bytes(10_000_000), keep, total: Bytes(100_000_000) }
+    }
 }
 
 /// A size in bytes.

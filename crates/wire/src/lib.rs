@@ -1,6 +1,7 @@
 //! What crosses a process border or a restart, as types and their JSON. Knows no transport, and is nobody's internal type.
 
 mod anchor;
+mod care;
 mod frame;
 mod keeper;
 mod memo;

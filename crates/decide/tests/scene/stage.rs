@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Event, GraphError, Live, Memory, Outcome, Project};
+use mainstay_decide::{Action, Event, GraphError, Live, Memory, Notice, Outcome, Project};
 use mainstay_model::{
-    Exit, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
+    Exit, HookName, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
 
 use super::{at, id};
@@ -31,7 +31,7 @@ impl Stage {
         let wanted: BTreeSet<ServiceId> = wanted.iter().map(|name| id(name)).collect();
         let find = |id: &ServiceId| {
             let found = seen.iter().find(|(name, ..)| id.to_string() == *name);
-            found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live))
+            found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live)).into()
         };
         let (project, outcome) = Project::recall(at(100), specs.to_vec(), &wanted, find).unwrap();
         let mut stage = Self { project, now: at(100), asked: Vec::new(), removed: Vec::new() };
@@ -74,6 +74,41 @@ impl Stage {
         self.take(outcome);
     }
 
+    pub fn pause(&mut self, names: &[&str]) {
+        let outcome = self.project.pause(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn resume(&mut self, names: &[&str]) {
+        let outcome = self.project.resume(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn reload(&mut self, names: &[&str]) {
+        let outcome = self.project.reload(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn reset(&mut self, names: &[&str]) {
+        let outcome = self.project.reset(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn roll(&mut self, names: &[&str]) {
+        let outcome = self.project.roll(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn says(&mut self, name: &str, notice: Notice) {
+        let run = self.run(name);
+        self.event(name, Event::Notified { run, notice });
+    }
+
+    pub fn hook(&mut self, name: &str, hook: HookName, result: Result<(), &str>) {
+        let run = self.run(name);
+        self.event(name, Event::HookEnded { run, hook, result: result.map_err(str::to_owned) });
+    }
+
     /// The processes asked for last are there.
     pub fn made(&mut self, names: &[&str]) {
         for name in names {
@@ -104,7 +139,8 @@ impl Stage {
 
     pub fn answered(&mut self, name: &str, answer: Result<(), &str>) {
         let run = self.run(name);
-        self.event(name, Event::Answered { run, answer: answer.map_err(str::to_owned) });
+        let question = self.project.service(&id(name)).unwrap().question();
+        self.event(name, Event::Answered { run, question, answer: answer.map_err(str::to_owned) });
     }
 
     pub fn event(&mut self, name: &str, event: Event) {
@@ -158,6 +194,11 @@ impl Stage {
                 Action::Signal { signal, .. } => self.asked.push(format!("{signal} {id}")),
                 Action::Kill { .. } => self.asked.push(format!("kill {id}")),
                 Action::Ask { .. } => self.asked.push(format!("ask {id}")),
+                Action::SignalMain { signal, .. } => self.asked.push(format!("{signal} main of {id}")),
+                Action::Pause { .. } => self.asked.push(format!("pause {id}")),
+                Action::Resume { .. } => self.asked.push(format!("resume {id}")),
+                Action::RunHook { hook, .. } => self.asked.push(format!("{hook} {id}")),
+                Action::KillHook { hook, .. } => self.asked.push(format!("kill {hook} {id}")),
                 Action::Acknowledge { .. } | Action::Remember { .. } => {}
             }
         }
