@@ -7,6 +7,7 @@ mod backoff;
 mod describe;
 mod end;
 mod graph;
+mod hooks;
 mod memory;
 mod phase;
 mod project;

@@ -262,14 +262,27 @@ fn states_of_ending() -> Vec<State> {
     ]
 }
 
-/// What hooks, checks of health, a watchdog, and a pause add.
-fn states_of_care() -> Vec<State> {
-    let up = |more: Vec<Event>| now([Event::Start, spawned()].into_iter().chain(more));
-    let hooks = || permanent("api").hooked();
-    let with_hooks = |more: Vec<Event>| {
-        now([Event::Start, hooked(HookName::BeforeStart, Ok(())), spawned()].into_iter().chain(more))
-    };
-    let begun = || hooked(HookName::AfterStart, Ok(()));
+/// One with every hook.
+fn hooks() -> Spec {
+    permanent("api").hooked()
+}
+
+/// Whose process was made, and then this.
+fn up(more: Vec<Event>) -> Vec<(u64, Event)> {
+    now([Event::Start, spawned()].into_iter().chain(more))
+}
+
+/// The same of one whose hook went well before.
+fn with_hooks(more: Vec<Event>) -> Vec<(u64, Event)> {
+    now([Event::Start, hooked(HookName::BeforeStart, Ok(())), spawned()].into_iter().chain(more))
+}
+
+/// Its hook after the start went well.
+fn begun() -> Event {
+    hooked(HookName::AfterStart, Ok(()))
+}
+
+fn states_of_health() -> Vec<State> {
     let well = || permanent("api").well();
     vec![
         state(
@@ -312,6 +325,11 @@ fn states_of_care() -> Vec<State> {
                 (NOW, Event::Tick),
             ],
         ),
+    ]
+}
+
+fn states_of_notices_and_pauses() -> Vec<State> {
+    vec![
         state(
             "running, watched",
             "running | up | ready",
@@ -344,6 +362,11 @@ fn states_of_care() -> Vec<State> {
             up(vec![Event::Pause, HELD, STOP]),
         ),
         state("paused, with hooks", "paused | up | paused", hooks(), with_hooks(vec![begun(), Event::Pause])),
+    ]
+}
+
+fn states_of_hooks_at_the_end() -> Vec<State> {
+    vec![
         state(
             "stopping: before-start hook killed",
             "stopping: before-start hook killed, then stay | down | killing",
@@ -391,7 +414,8 @@ fn states_of_care() -> Vec<State> {
 
 fn states() -> Vec<State> {
     let life = states_of_rest().into_iter().chain(states_of_life()).chain(states_of_ending());
-    life.chain(states_of_care()).collect()
+    let care = states_of_health().into_iter().chain(states_of_notices_and_pauses());
+    life.chain(care).chain(states_of_hooks_at_the_end()).collect()
 }
 
 /// Every event, with when it happens; `own` is the service's latest run.
@@ -405,10 +429,7 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
     let due = service.wake_at().unwrap_or(at(NOW) + Duration::from_secs(3_600));
     let now = |name, event| (name, at(NOW), event);
     let question = service.question();
-    let told = |notice| Event::Notified { run: own, notice };
-    let failed = || Err("exited with 1".to_owned());
-    let hook = |hook, result| Event::HookEnded { run: own, hook, result };
-    vec![
+    let mut events = vec![
         now("start", Event::Start),
         now("want", Event::Want),
         now("stop", STOP),
@@ -434,33 +455,43 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         now("answered yes, stale", Event::Answered { run: STALE, question, answer: Ok(()) }),
         now("answered no, stale", Event::Answered { run: STALE, question, answer: no() }),
         now("answered yes, another", Event::Answered { run: own, question: QuestionId(99), answer: Ok(()) }),
-        now("pause", Event::Pause),
-        now("resume", Event::Resume),
-        now("reload", Event::Reload),
-        now("reset", Event::Reset),
-        now("says ready", told(Notice::Ready)),
-        now("says ready, stale", Event::Notified { run: STALE, notice: Notice::Ready }),
-        now("says reloading", told(Notice::Reloading)),
-        now("says stopping", told(Notice::Stopping)),
-        now("says words", told(Notice::Said("well".to_owned()))),
-        now("says: longer", told(Notice::Extend(Duration::from_secs(100)))),
-        now("says: main process", told(Notice::MainPid(44))),
-        now("says: alive", told(Notice::Alive)),
-        now("says: trigger", told(Notice::Trigger)),
-        now("says: watchdog of 1 s", told(Notice::Watchdog(Duration::from_secs(1)))),
-        now("hook before_start, well", hook(HookName::BeforeStart, Ok(()))),
-        now("hook before_start, failed", hook(HookName::BeforeStart, failed())),
-        now("hook after_start, well", hook(HookName::AfterStart, Ok(()))),
-        now("hook after_start, failed", hook(HookName::AfterStart, failed())),
-        now("hook before_stop, well", hook(HookName::BeforeStop, Ok(()))),
-        now("hook before_stop, failed", hook(HookName::BeforeStop, failed())),
-        now("hook after_stop, well", hook(HookName::AfterStop, Ok(()))),
-        now("hook after_stop, failed", hook(HookName::AfterStop, failed())),
-        now("hook reload, well", hook(HookName::Reload, Ok(()))),
-        now("hook reload, failed", hook(HookName::Reload, failed())),
-        now("hook, stale", Event::HookEnded { run: STALE, hook: HookName::BeforeStart, result: Ok(()) }),
-        now("tick, early", Event::Tick),
-        ("tick, due", due, Event::Tick),
+    ];
+    events.extend(events_of_care(own).into_iter().map(|(name, event)| now(name, event)));
+    events.extend([now("tick, early", Event::Tick), ("tick, due", due, Event::Tick)]);
+    events
+}
+
+/// What hooks, notices and a person do to a service that is looked after.
+fn events_of_care(own: RunId) -> Vec<(&'static str, Event)> {
+    let told = |notice| Event::Notified { run: own, notice };
+    let failed = || Err("exited with 1".to_owned());
+    let hook = |hook, result| Event::HookEnded { run: own, hook, result };
+    vec![
+        ("pause", Event::Pause),
+        ("resume", Event::Resume),
+        ("reload", Event::Reload),
+        ("reset", Event::Reset),
+        ("says ready", told(Notice::Ready)),
+        ("says ready, stale", Event::Notified { run: STALE, notice: Notice::Ready }),
+        ("says reloading", told(Notice::Reloading)),
+        ("says stopping", told(Notice::Stopping)),
+        ("says words", told(Notice::Said("well".to_owned()))),
+        ("says: longer", told(Notice::Extend(Duration::from_secs(100)))),
+        ("says: main process", told(Notice::MainPid(44))),
+        ("says: alive", told(Notice::Alive)),
+        ("says: trigger", told(Notice::Trigger)),
+        ("says: watchdog of 1 s", told(Notice::Watchdog(Duration::from_secs(1)))),
+        ("hook before_start, well", hook(HookName::BeforeStart, Ok(()))),
+        ("hook before_start, failed", hook(HookName::BeforeStart, failed())),
+        ("hook after_start, well", hook(HookName::AfterStart, Ok(()))),
+        ("hook after_start, failed", hook(HookName::AfterStart, failed())),
+        ("hook before_stop, well", hook(HookName::BeforeStop, Ok(()))),
+        ("hook before_stop, failed", hook(HookName::BeforeStop, failed())),
+        ("hook after_stop, well", hook(HookName::AfterStop, Ok(()))),
+        ("hook after_stop, failed", hook(HookName::AfterStop, failed())),
+        ("hook reload, well", hook(HookName::Reload, Ok(()))),
+        ("hook reload, failed", hook(HookName::Reload, failed())),
+        ("hook, stale", Event::HookEnded { run: STALE, hook: HookName::BeforeStart, result: Ok(()) }),
     ]
 }
 

@@ -1,24 +1,28 @@
 //! The nouns of Mainstay: what a service is, what it is doing, and why. They do no I/O and know no file format.
 
+mod care;
 mod exit;
 mod failure;
 mod id;
 mod moment;
 mod phase;
 mod reason;
+mod sentence;
 mod signal;
 mod spec;
 mod status;
 
+pub use care::{HealthPolicy, Hook, HookName, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload};
 pub use exit::Exit;
 pub use failure::{SpawnFailure, SpawnFailureKind};
 pub use id::{NameError, RunId, ServiceId, ServiceName};
 pub use moment::Moment;
 pub use phase::{Health, PhaseName};
-pub use reason::{Reason, span_text};
+pub use reason::Reason;
+pub use sentence::span_text;
 pub use signal::Signal;
 pub use spec::{
-    Attempts, Bytes, Command, Condition, Dependency, HealthPolicy, Hook, HookName, Hooks, HttpProbe, Kind,
-    LogLimits, Probe, ReadyCheck, ReadyPolicy, Reload, Reports, RestartPolicy, RestartWhen, Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, Reports, RestartPolicy, RestartWhen,
+    Spec, StopPolicy,
 };
 pub use status::Status;
