@@ -6,6 +6,8 @@
 use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind};
 use serde::{Deserialize, Serialize};
 
+use crate::WireNotice;
+
 /// The version of this protocol.
 pub const KEEPER_PROTOCOL: u32 = 1;
 
@@ -42,6 +44,9 @@ pub enum ToKeeper {
         log: LogFile,
         /// What the daemon wants to be told about this slot after its own death; opaque to the keeper.
         memo: String,
+        /// By which ways it tells how it is.
+        #[serde(default)]
+        reports: WireReports,
     },
     /// Send a signal to a live run; nothing when the run is over. One that is still being made gets it afterwards.
     Signal {
@@ -90,6 +95,8 @@ pub enum ToKeeper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
+    /// The run's main process alone.
+    Main,
     /// The run's process group.
     Group,
     /// Everything that the run left behind: group, session, and what fell to the anchor.
@@ -107,6 +114,15 @@ pub struct Program {
     pub env: Vec<String>,
     /// The user and groups to take on.
     pub identity: Option<Identity>,
+}
+
+/// The ways by which a process tells how it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireReports {
+    /// It gets a notify socket, and `NOTIFY_SOCKET` with its path.
+    pub notify: bool,
+    /// This descriptor of it is the end of a pipe: a newline says that it is ready.
+    pub fd: Option<u32>,
 }
 
 /// Numbers of a user.
@@ -175,6 +191,15 @@ pub enum FromKeeper {
         /// How.
         exit: WireExit,
     },
+    /// A live run said this of itself. What it said while no daemon listened comes with the snapshot.
+    Notified {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// In this order.
+        notices: Vec<WireNotice>,
+    },
     /// Somebody asked anchor or keeper to end (SIGTERM): stop everything in order, then send `Finish`.
     Terminate,
 }
@@ -190,6 +215,9 @@ pub struct SlotState {
     pub phase: SlotPhase,
     /// What the daemon wanted to be told.
     pub memo: String,
+    /// What its live run said of itself and is still so: ready, its latest status, its main process.
+    #[serde(default)]
+    pub notices: Vec<WireNotice>,
 }
 
 /// What is so of a slot's latest run.

@@ -5,6 +5,7 @@ mod care;
 mod frame;
 mod keeper;
 mod memo;
+mod notify;
 mod slot;
 mod socket;
 mod spec;
@@ -17,6 +18,7 @@ pub use keeper::{
     Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure,
 };
 pub use memo::Memo;
+pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
 pub use slot::{
     CHILD_BYTES, ChildPart, RecordPhase, SLOT_FILE_LIMIT, SLOT_RECORD_LIMIT, SLOT_VERSION, SlotRecord,
     SlotTooLong, SlotWrite,
