@@ -15,7 +15,7 @@ pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{
     ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LogFile, Program,
-    Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure,
+    Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure, WireReports,
 };
 pub use memo::Memo;
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
