@@ -10,6 +10,7 @@ mod graph;
 mod hooks;
 mod memory;
 mod phase;
+mod plan;
 mod project;
 mod rolling;
 mod select;
@@ -25,6 +26,7 @@ pub use phase::{
     Action, Check, Doing, Event, Goal, Notice, Phase, QuestionId, Silence, Stage, Start, StartGate, Step,
     StopGate, Then, Vitals,
 };
+pub use plan::{Planned, PlannedAct};
 pub use project::{Change, Outcome, Project};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};

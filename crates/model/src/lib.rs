@@ -3,6 +3,7 @@
 mod care;
 mod exit;
 mod failure;
+mod fields;
 mod id;
 mod moment;
 mod phase;
@@ -15,6 +16,7 @@ mod status;
 pub use care::{HealthPolicy, Hook, HookName, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload};
 pub use exit::Exit;
 pub use failure::{SpawnFailure, SpawnFailureKind};
+pub use fields::Difference;
 pub use id::{NameError, RunId, ServiceId, ServiceName};
 pub use moment::Moment;
 pub use phase::{Health, PhaseName};
