@@ -4,22 +4,26 @@
 //! closes the gates of each service, and never reaches into one.
 
 mod backoff;
+mod change;
 mod describe;
 mod end;
 mod graph;
 mod memory;
 mod phase;
 mod project;
+mod report;
 mod select;
 mod service;
 mod settle;
 mod start;
 
 pub use backoff::backoff;
+pub use change::Change;
 pub use graph::{Graph, GraphError};
 pub use memory::{Live, Memory};
-pub use phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
-pub use project::{Change, Outcome, Project};
+pub use phase::{Action, Event, Goal, Phase, QuestionId, Start, StartGate, Step, StopGate, Then};
+pub use project::{Outcome, Project};
+pub use report::{Account, Entry, Outage, Report, Unseen};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
 pub use settle::Standing;

@@ -11,6 +11,10 @@ pub enum Goal {
     Down,
 }
 
+/// Which asking of a service's check: each has a number of its own, also over runs and descriptions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuestionId(pub u64);
+
 /// What is. Each variant carries just its own facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -156,6 +160,8 @@ pub enum Event {
     Answered {
         /// Of which run.
         run: RunId,
+        /// Which asking; an answer to any but the latest means nothing.
+        question: QuestionId,
         /// What it said: `Err` in words such as `refused`.
         answer: Result<(), String>,
     },
@@ -189,6 +195,8 @@ pub enum Action {
     Ask {
         /// For this run.
         run: RunId,
+        /// Which asking this is.
+        question: QuestionId,
     },
     /// The end or failed start of this run is taken in.
     Acknowledge {

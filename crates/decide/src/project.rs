@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use mainstay_model::{Condition, Moment, PhaseName, Reason, RunId, ServiceId};
 
 use crate::{
+    change::{Change, Seen},
     phase::{Action, Event, Goal, StartGate, StopGate},
     service::{Decision, Service},
 };
@@ -23,19 +24,6 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// Services that are no longer in the project, and have ended.
     pub removed: Vec<ServiceId>,
-}
-
-/// A service changed its phase or its readiness.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Which.
-    pub id: ServiceId,
-    /// From this phase.
-    pub from: PhaseName,
-    /// To this.
-    pub to: PhaseName,
-    /// Why.
-    pub reason: Reason,
 }
 
 /// All services of a project.
@@ -98,20 +86,6 @@ impl Facts {
             Condition::Ready => self.ready,
             Condition::Completed => self.completed,
         }
-    }
-}
-
-impl Node {
-    /// What others are told when it was like this before.
-    pub(crate) fn change(&self, before: Facts) -> Option<Change> {
-        let after = Facts::of(&self.service);
-        let (id, reason) = (self.id.clone(), self.service.reason().clone());
-        ((before.phase, before.ready) != (after.phase, after.ready)).then_some(Change {
-            id,
-            from: before.phase,
-            to: after.phase,
-            reason,
-        })
     }
 }
 
@@ -312,10 +286,10 @@ impl Project {
 
     fn deliver(&mut self, now: Moment, key: usize, event: Event, queue: &mut Queue, outcome: &mut Outcome) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
-        let before = Facts::of(&node.service);
+        let (before, seen) = (Facts::of(&node.service), Seen::of(&node.service));
         let decision = node.service.on(now, event);
         let after = Facts::of(&node.service);
-        outcome.changes.extend(node.change(before));
+        outcome.changes.extend(seen.change(&node.id, &node.service));
         self.carry_out(key, decision, outcome);
         if before != after {
             self.propagate(key, before, after, queue);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use mainstay_model::{Condition, Exit, Kind, Moment, Reason, RunId, Spec};
 
-use crate::phase::{Action, Event, Goal, Phase, Start, StartGate, Step, StopGate, Then};
+use crate::phase::{Action, Event, Goal, Phase, QuestionId, Start, StartGate, Step, StopGate, Then};
 
 /// What a service asks for after one event; its reason is then the service's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Service {
     pub(crate) outdated: bool,
     /// Its runs count on from here.
     pub(crate) removed_run: RunId,
+    /// The latest asking of its check.
+    pub(crate) question: QuestionId,
     /// Restarts in a row.
     pub(crate) attempts: u32,
     /// Restarts that nobody asked for.
@@ -60,6 +62,7 @@ impl Service {
             run: RunId::default(),
             outdated: false,
             removed_run: RunId::default(),
+            question: QuestionId::default(),
             attempts: 0,
             restarts: 0,
             exit: None,
@@ -164,6 +167,11 @@ impl Service {
         self.run
     }
 
+    /// The latest asking of its check; 0 before the first.
+    pub fn question(&self) -> QuestionId {
+        self.question
+    }
+
     /// How the latest ended run ended.
     pub fn exit(&self) -> Option<Exit> {
         self.exit
@@ -224,7 +232,7 @@ impl Service {
                 self.on_end(now, run, Reason::NotSpawned(failure), None, actions);
             }
             Event::Exited { run, exit } => self.on_end(now, run, Reason::Exited(exit), Some(exit), actions),
-            Event::Answered { run, answer } => self.on_answered(now, run, answer),
+            Event::Answered { run, question, answer } => self.on_answered(now, run, question, answer),
             Event::Tick => self.on_tick(now, actions),
         }
     }
@@ -375,11 +383,11 @@ impl Service {
                 self.start(actions);
             }
             Phase::Starting(Start { run, step: Step::Asking { deadline, next, pid, .. } }) => {
+                let (run, pid) = (*run, *pid);
                 if *deadline > now {
                     *next = None;
-                    actions.push(Action::Ask { run: *run });
+                    self.ask(run, actions);
                 } else {
-                    let (run, pid) = (*run, *pid);
                     self.ready_deadline(now, run, pid, actions);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay_model::{Moment, ReadyCheck, ReadyPolicy, Reason, RunId};
 
 use crate::{
-    phase::{Action, Goal, Phase, Start, StartGate, Step, Then},
+    phase::{Action, Goal, Phase, QuestionId, Start, StartGate, Step, Then},
     service::Service,
 };
 
@@ -30,14 +30,16 @@ impl Service {
         }
     }
 
-    pub(crate) fn on_answered(&mut self, now: Moment, of: RunId, answer: Result<(), String>) {
+    /// Only the answer to the latest question counts: one that was under way when the check was described otherwise is an
+    /// answer to something else.
+    pub(crate) fn on_answered(&mut self, now: Moment, of: RunId, to: QuestionId, answer: Result<(), String>) {
         let Some(policy) = self.spec.ready.clone() else { return };
         let Phase::Starting(Start { run, step: Step::Asking { pid, next, refusals, since, .. } }) =
             &mut self.phase
         else {
             return;
         };
-        if *run != of || next.is_some() {
+        if *run != of || self.question != to || next.is_some() {
             return;
         }
         match answer {
@@ -123,8 +125,9 @@ impl Service {
         let (wait, next) = match policy.check {
             ReadyCheck::After(span) => (span, Some(Moment::NEVER)),
             ReadyCheck::Tcp(_) | ReadyCheck::Exec(_) => {
-                actions.push(Action::Ask { run });
-                (policy.timeout, None)
+                let timeout = policy.timeout;
+                self.ask(run, actions);
+                (timeout, None)
             }
         };
         let step = Step::Asking { pid, since: now, deadline: now + wait, next, refusals: 0 };
@@ -133,6 +136,12 @@ impl Service {
             self.reason = self.starting_reason(&start);
         }
         self.phase = Phase::Starting(start);
+    }
+
+    /// Asks the check once more.
+    pub(crate) fn ask(&mut self, run: RunId, actions: &mut Vec<Action>) {
+        self.question = QuestionId(self.question.0 + 1);
+        actions.push(Action::Ask { run, question: self.question });
     }
 
     pub(crate) fn running_reason(&self) -> Reason {

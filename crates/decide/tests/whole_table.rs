@@ -6,7 +6,7 @@ mod scene;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use mainstay_decide::{Event, Service, StartGate, StopGate};
+use mainstay_decide::{Event, QuestionId, Service, StartGate, StopGate};
 use mainstay_model::{
     Condition, Exit, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
@@ -16,6 +16,8 @@ use scene::{With as _, actions_text, at, golden, id, oneshot, permanent, state_t
 const NOW: u64 = 1_000;
 /// A run that is not the service's.
 const STALE: RunId = RunId(77);
+/// A question that is not the latest.
+const EARLIER: QuestionId = QuestionId(0);
 
 /// A state, and how it is reached.
 struct State {
@@ -46,7 +48,7 @@ fn exited(exit: Exit) -> Event {
 }
 
 fn answered(answer: Result<(), &str>) -> Event {
-    Event::Answered { run: RunId(1), answer: answer.map_err(str::to_owned) }
+    Event::Answered { run: RunId(1), question: QuestionId(1), answer: answer.map_err(str::to_owned) }
 }
 
 fn closed() -> Event {
@@ -259,7 +261,9 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         || SpawnFailure { kind: SpawnFailureKind::NoProgram, text: "`./serve` is missing".to_owned() };
     let lost = Event::Restart(Reason::DependencyLost { on: id("db") });
     let exited = |run, exit| Event::Exited { run, exit };
+    let answered = |run, question, answer| Event::Answered { run, question, answer };
     let no = || Err("refused".to_owned());
+    let latest = service.question();
     let due = service.wake_at().unwrap_or(at(NOW) + Duration::from_secs(3_600));
     let now = |name, event| (name, at(NOW), event);
     vec![
@@ -283,10 +287,12 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         now("exited by SEGV", exited(own, Exit::Signal(Signal::from_number(11).unwrap()))),
         now("exited, unknown", exited(own, Exit::Unknown)),
         now("exited, stale", exited(STALE, Exit::Code(0))),
-        now("answered yes", Event::Answered { run: own, answer: Ok(()) }),
-        now("answered no", Event::Answered { run: own, answer: no() }),
-        now("answered yes, stale", Event::Answered { run: STALE, answer: Ok(()) }),
-        now("answered no, stale", Event::Answered { run: STALE, answer: no() }),
+        now("answered yes", answered(own, latest, Ok(()))),
+        now("answered no", answered(own, latest, no())),
+        now("answered yes, stale", answered(STALE, latest, Ok(()))),
+        now("answered no, stale", answered(STALE, latest, no())),
+        now("answered yes, earlier", answered(own, EARLIER, Ok(()))),
+        now("answered no, earlier", answered(own, EARLIER, no())),
         now("tick, early", Event::Tick),
         ("tick, due", due, Event::Tick),
     ]
@@ -332,7 +338,7 @@ fn the_table_is_as_it_was_read() {
 fn every_cell_is_reached() {
     let states = states();
     let cells: usize = states.iter().map(|state| block(state).1).sum();
-    assert_eq!(cells, states.len() * 26);
+    assert_eq!(cells, states.len() * 28);
     let names: std::collections::BTreeSet<&str> = states.iter().map(|state| state.name).collect();
     assert_eq!(names.len(), states.len(), "each state has a name of its own");
     let texts: std::collections::BTreeSet<&str> =

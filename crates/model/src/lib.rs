@@ -18,7 +18,7 @@ pub use phase::{Health, PhaseName};
 pub use reason::{Reason, span_text};
 pub use signal::Signal;
 pub use spec::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
-    RestartWhen, Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, MadeOf, ReadyCheck, ReadyPolicy,
+    RestartPolicy, RestartWhen, Spec, StopPolicy, WhenFull,
 };
 pub use status::Status;

@@ -1,6 +1,6 @@
 //! The one trait behind which a kind of execution stands: processes of a keeper, tasks, a model in a simulation.
 
-use mainstay_decide::Memory;
+use mainstay_decide::{Memory, QuestionId};
 use mainstay_model::{RunId, ServiceId, Signal, Spec};
 
 /// A process (or task) to make.
@@ -26,8 +26,8 @@ pub trait Execution {
     fn signal(&mut self, id: &ServiceId, run: RunId, signal: Signal);
     /// Kills everything of the run.
     fn kill(&mut self, id: &ServiceId, run: RunId);
-    /// Asks the run's check once; answered by `Answered`. An earlier asking of this service is not answered any more.
-    fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec);
+    /// Asks the run's check once; answered by `Answered` with this question. Nobody waits for the answer to an earlier one.
+    fn ask(&mut self, id: &ServiceId, run: RunId, question: QuestionId, spec: &Spec);
     /// The run's end was taken in; from now on this is to be remembered. It comes again for the same run when only that has
     /// changed.
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>);

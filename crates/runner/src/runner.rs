@@ -112,7 +112,9 @@ fn carry_out<E: Execution>(project: &Project, execution: &mut E, outcome: Outcom
             }
             (Action::Signal { run, signal }, _) => execution.signal(&id, run, signal),
             (Action::Kill { run }, _) => execution.kill(&id, run),
-            (Action::Ask { run }, Some(service)) => execution.ask(&id, run, service.spec()),
+            (Action::Ask { run, question }, Some(service)) => {
+                execution.ask(&id, run, question, service.spec());
+            }
             (Action::Acknowledge { run } | Action::Remember { run }, service) => {
                 execution.acknowledge(&id, run, service.map(mainstay_decide::Service::memory));
             }

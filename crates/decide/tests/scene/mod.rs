@@ -45,7 +45,7 @@ pub fn spec(name: &str, kind: Kind) -> Spec {
         restart: RestartPolicy::with(when),
         ready: None,
         stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1) },
+        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
         rerun_unknown: false,
     }
 }
@@ -148,7 +148,7 @@ pub fn actions_text(actions: &[Action]) -> String {
         Action::Spawn { run, attempt } => format!("spawn {run} attempt {attempt}"),
         Action::Signal { run, signal } => format!("signal {run} {signal}"),
         Action::Kill { run } => format!("kill {run}"),
-        Action::Ask { run } => format!("ask {run}"),
+        Action::Ask { run, .. } => format!("ask {run}"),
         Action::Acknowledge { run } => format!("acknowledge {run}"),
         Action::Remember { run } => format!("remember {run}"),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Event, GraphError, Live, Memory, Outcome, Project};
+use mainstay_decide::{Action, Event, GraphError, Live, Memory, Outcome, Project, QuestionId};
 use mainstay_model::{
     Exit, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
@@ -104,7 +104,8 @@ impl Stage {
 
     pub fn answered(&mut self, name: &str, answer: Result<(), &str>) {
         let run = self.run(name);
-        self.event(name, Event::Answered { run, answer: answer.map_err(str::to_owned) });
+        let question = self.question(name);
+        self.event(name, Event::Answered { run, question, answer: answer.map_err(str::to_owned) });
     }
 
     pub fn event(&mut self, name: &str, event: Event) {
@@ -148,6 +149,10 @@ impl Stage {
 
     pub fn run(&self, name: &str) -> RunId {
         self.project.service(&id(name)).unwrap().run()
+    }
+
+    pub fn question(&self, name: &str) -> QuestionId {
+        self.project.service(&id(name)).unwrap().question()
     }
 
     fn take(&mut self, outcome: Outcome) {
