@@ -78,7 +78,12 @@ pub(crate) enum Verb {
     List(verbs::list::List),
     Status(verbs::status::Status),
     Logs(verbs::logs::Logs),
+    History(verbs::history::History),
+    Report(verbs::report::Report),
+    Top(verbs::top::Top),
     Check(verbs::check::Check),
+    #[command(subcommand)]
+    Config(verbs::config::Config),
     Schema(verbs::schema::Schema),
     Completions(verbs::completions::Completions),
     Man(verbs::man::Man),
@@ -155,6 +160,11 @@ mod tests {
         for verb in command.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
             page.push_str(&format!("\n\n=== {}\n\n", verb.get_name()));
             page.push_str(&verb.render_help().to_string());
+            let name = verb.get_name().to_owned();
+            for word in verb.get_subcommands_mut() {
+                page.push_str(&format!("\n\n=== {name} {}\n\n", word.get_name()));
+                page.push_str(&word.render_help().to_string());
+            }
         }
         insta::assert_snapshot!(page);
     }

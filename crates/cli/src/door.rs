@@ -1,6 +1,6 @@
 //! The way to the daemon of a project: connecting, asking, and telling when its files are newer than what runs.
 
-use std::time::Duration;
+use std::{path::Path, thread, time::Duration};
 
 use mainstay_client::{Client, ClientError};
 use mainstay_wire::{Answer, ConfigView, Request, ServiceView};
@@ -8,6 +8,7 @@ use mainstay_wire::{Answer, ConfigView, Request, ServiceView};
 use crate::{
     exit::Exit,
     failure::Failure,
+    holders::Holders,
     output::Output,
     places::{Places, Surroundings},
     project,
@@ -19,11 +20,22 @@ const READING: Duration = Duration::from_secs(30);
 /// How often a question that changes nothing is asked again, because the daemon died over it.
 const TRIES: usize = 3;
 
+/// How often `down` is asked again, when the daemon dies or ends over it.
+const STOP_TRIES: usize = 20;
+
+/// How long it is waited before that.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How long after the time-out of a request the daemon may still say what it is waiting for.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Everything that the daemon says of services.
 #[derive(Debug)]
 pub(crate) struct Overview {
     pub(crate) services: Vec<ServiceView>,
     pub(crate) config: ConfigView,
+    /// Whether the anchor is there.
+    pub(crate) anchor: bool,
 }
 
 /// Connects.
@@ -37,26 +49,79 @@ pub(crate) fn read(
     timeout: Option<Duration>,
     request: &Request,
 ) -> Result<Overview, ClientError> {
+    match ask(places, timeout, request)? {
+        Answer::Services { services, config, anchor, .. } => Ok(Overview { services, config, anchor }),
+        _ => Err(ClientError::Protocol("it answers another question".to_owned())),
+    }
+}
+
+/// The same for an answer of any form.
+pub(crate) fn ask(
+    places: &Places,
+    timeout: Option<Duration>,
+    request: &Request,
+) -> Result<Answer, ClientError> {
     let timeout = Some(timeout.unwrap_or(READING));
     let mut tries = 0;
     loop {
         tries += 1;
         match connect(places, timeout).and_then(|mut client| client.request(request)) {
-            Ok(Answer::Services { services, config, .. }) => return Ok(Overview { services, config }),
-            Ok(_) => return Err(ClientError::Protocol("it answers another question".to_owned())),
             Err(ClientError::Closed) if tries < TRIES => {}
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
 
-/// Asks for something to be done.
+/// Why nothing was answered. One that cannot be reached may run nevertheless, which is then said instead.
+pub(crate) fn explain(error: ClientError, places: &Places) -> Failure {
+    match Holders::of(&places.state_dir).filter(|_| error.is_no_daemon()) {
+        Some(holders) => holders.unreachable(places, Exit::NoDaemon),
+        None => error.into(),
+    }
+}
+
+/// What a request that waits says of how long.
+pub(crate) fn milliseconds(span: Option<Duration>) -> Option<u64> {
+    span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Asks for something to be done, and waits for it: the request itself says for how long, and the daemon is given a little
+/// more than that to say what it is still waiting for.
 pub(crate) fn order(
-    places: &Places,
-    timeout: Option<Duration>,
+    client: &mut Client,
+    within: Option<Duration>,
     request: &Request,
-) -> Result<Vec<mainstay_wire::Settled>, Failure> {
-    settled(connect(places, timeout)?.request(request)?)
+) -> Result<Answer, ClientError> {
+    client.set_timeout(within.map(|within| within + GRACE));
+    client.request(request).map_err(|error| match (error, within) {
+        (ClientError::TimedOut { .. }, Some(after)) => ClientError::TimedOut { after },
+        (error, _) => error,
+    })
+}
+
+/// How a request to stop everything was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The daemon has stopped everything.
+    Answered,
+    /// There is no daemon, or none any more.
+    NobodyThere,
+}
+
+/// Stops everything. A daemon that dies over it is asked again; one that ends while it is asked has done it for another.
+pub(crate) fn stop_all(socket: &Path, timeout: Option<Duration>, kill: bool) -> Result<Stopped, ClientError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let asked = Client::connect_within(socket, timeout)
+            .and_then(|mut client| client.request(&Request::Down { kill }));
+        match asked {
+            Ok(_) => return Ok(Stopped::Answered),
+            Err(error) if error.is_no_daemon() => return Ok(Stopped::NobodyThere),
+            Err(ClientError::Closed) if tries < STOP_TRIES => thread::sleep(AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What was acted on.
@@ -67,6 +132,16 @@ pub(crate) fn settled(answer: Answer) -> Result<Vec<mainstay_wire::Settled>, Fai
     }
 }
 
+/// Says so when nobody watches over the keeper.
+pub(crate) fn note_missing_anchor(anchor: bool, output: &Output) {
+    if !anchor {
+        output.note(
+            "note: the anchor has ended; everything goes on, but nobody would start the keeper again if that ended too: \
+             `mainstay down`, then `mainstay up` bring it back",
+        );
+    }
+}
+
 /// Says so when the files on disk are not those that run.
 pub(crate) fn note_newer_files(
     places: &Places,
@@ -74,6 +149,9 @@ pub(crate) fn note_newer_files(
     running: &ConfigView,
     output: &Output,
 ) {
+    if places.is_elsewhere() {
+        return output.note("note: it runs as it was started at another place; `mainstay down` stops it");
+    }
     let Some(file) = &places.file else { return };
     let note = match project::load(file, surroundings) {
         Ok(project) if project.fingerprint == running.fingerprint => return,

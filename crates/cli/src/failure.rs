@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// One line; empty when everything was said already.
     pub(crate) text: String,
+    /// The particulars, a line each.
+    pub(crate) lines: Vec<String>,
     /// What a person can do about it.
     pub(crate) help: Option<String>,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// One without help.
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), help: None }
+        Self { exit, text: text.into(), lines: Vec::new(), help: None }
     }
 
     /// One of which everything was said already.
@@ -46,6 +48,12 @@ impl Failure {
     #[must_use]
     pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same with particulars.
+    #[must_use]
+    pub(crate) fn with_lines(self, lines: Vec<String>) -> Self {
+        Self { lines, ..self }
     }
 }
 
@@ -84,10 +92,10 @@ impl From<WireError> for Failure {
             ErrorCode::NoSuchService => Exit::NoSuchService,
             ErrorCode::InvalidConfiguration => Exit::InvalidConfiguration,
             ErrorCode::NotPermitted => Exit::NotPermitted,
-            ErrorCode::GoingDown | ErrorCode::Failed => Exit::Failed,
+            ErrorCode::GoingDown | ErrorCode::Busy | ErrorCode::Failed => Exit::Failed,
             ErrorCode::BadRequest | ErrorCode::Internal => Exit::Bug,
         };
-        Self { exit, text: error.text, help: error.help }
+        Self { help: error.help, ..Self::new(exit, error.text) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt, symlink},
     path::Path,
     time::Duration,
 };
@@ -15,7 +15,13 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{exit::Exit, failure::Failure, output::Output, places::Places};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    holders::{self, Holders},
+    output::Output,
+    places::Places,
+};
 
 /// How long the three processes may take to come up, when nobody says.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,32 +29,44 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long those of before may take to be gone.
 const LEAVING: Duration = Duration::from_secs(30);
 
+/// How long those may take to be gone that hold the project and do not answer, before they are taken for what goes on.
+const ENDING: Duration = Duration::from_secs(3);
+
 /// Connects to the daemon, which is started when there is none. Leaves in `places` where it was started.
 pub(crate) fn connect_or_start(
     places: &mut Places,
     timeout: Option<Duration>,
     output: &Output,
 ) -> Result<Client, Failure> {
+    refuse_elsewhere(places)?;
     match Client::connect_within(&places.socket(), timeout) {
         Err(error) if error.is_no_daemon() => {}
-        result => return Ok(result?),
+        result => {
+            let client = result?;
+            restore(places);
+            return Ok(client);
+        }
     }
     start(places, timeout, output)?;
     Ok(Client::connect_within(&places.socket(), timeout)?)
+}
+
+/// Nothing is started at the new place of a project that runs as it was started at the old one: its descriptions, its
+/// directories and its logs are of there.
+pub(crate) fn refuse_elsewhere(places: &Places) -> Result<(), Failure> {
+    if !places.is_elsewhere() {
+        return Ok(());
+    }
+    Holders::of(&places.state_dir).map_or(Ok(()), |holders| Err(holders.elsewhere(places)))
 }
 
 /// The processes of a project that is being stopped.
 pub(crate) struct Remaining(Vec<Process>);
 
 impl Remaining {
-    /// Those that run now: they have left their ids in the files that they lock.
+    /// Those that run now: they have locks in this folder.
     pub(crate) fn of(run_dir: &Path) -> Self {
-        let holder = |name: &str| {
-            let text = fs::read_to_string(run_dir.join(name)).ok()?;
-            let (pid, start) = text.trim().split_once(' ')?;
-            Process::open(pid.parse().ok()?, start.parse().ok()?)
-        };
-        Self(["keeper.lock", "anchor.lock"].into_iter().filter_map(holder).collect())
+        Self(Holders::of(run_dir).map(|holders| holders.into_processes().collect()).unwrap_or_default())
     }
 
     /// Waits until nobody answers any more and the processes have ended.
@@ -76,7 +94,7 @@ impl Remaining {
 
 fn start(places: &mut Places, timeout: Option<Duration>, output: &Output) -> Result<(), Failure> {
     places.run_dir = places.next_run_dir.clone();
-    make_folders(places)?;
+    make_state_folder(places)?;
     // Not in the run directory, which the anchor clears when it ends.
     let lock_path = places.state_dir.join("start.lock");
     let lock = File::create(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
@@ -86,13 +104,18 @@ fn start(places: &mut Places, timeout: Option<Duration>, output: &Output) -> Res
         Err(error) if error.is_no_daemon() => {
             // One that is just ending must be gone before the next.
             Remaining::of(&places.run_dir).wait_until_gone(&places.socket(), timeout)?;
+            if let Some(holders) = holders::after(&places.state_dir, ENDING) {
+                return Err(holders.unreachable(places, Exit::Failed));
+            }
+            make_run_folder(places)?;
             start_anchor(places, timeout.unwrap_or(PATIENCE), output)
         }
         result => Ok(result.map(drop)?),
     }
 }
 
-fn make_folders(places: &Places) -> Result<(), Failure> {
+/// Makes the state folder, unless it is there.
+pub(crate) fn make_state_folder(places: &Places) -> Result<(), Failure> {
     mainstay_host::private_dir(&places.state_dir).map_err(|error| {
         Failure::from(error).with_help("`--state-dir DIR` keeps state and logs elsewhere")
     })?;
@@ -100,6 +123,19 @@ fn make_folders(places: &Places) -> Result<(), Failure> {
     if !ignore.exists() {
         fs::write(&ignore, "*\n").map_err(|error| cannot("write", &ignore, &error))?;
     }
+    Ok(())
+}
+
+/// The state folder of what runs, when somebody has removed it: without its pointer the project would not be found from where
+/// `XDG_RUNTIME_DIR` is another. What goes wrong is no reason not to connect.
+fn restore(places: &Places) {
+    let owner = fs::metadata(&places.run_dir).map(|data| data.uid());
+    if owner.is_ok_and(|owner| owner == mainstay_host::effective_uid()) {
+        let _ = make_state_folder(places).and_then(|()| point(&places.pointer(), &places.run_dir));
+    }
+}
+
+fn make_run_folder(places: &Places) -> Result<(), Failure> {
     let help = "`XDG_RUNTIME_DIR` names the directory under which sockets and FIFOs are made";
     mainstay_host::private_dir(&places.run_dir).map_err(|error| Failure::from(error).with_help(help))?;
     try_fifo(&places.run_dir)?;

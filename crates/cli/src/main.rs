@@ -1,19 +1,24 @@
 //! The `mainstay` program: reads its arguments, runs the verb, and ends with the verb's exit code.
 
 mod arguments;
+mod changes;
 mod door;
+mod doors;
 mod exit;
 mod failure;
 mod foreground;
+mod holders;
 mod launch;
 mod output;
 mod places;
 mod project;
 mod signals;
+mod times;
+mod top;
 mod verbs;
 mod view;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use crate::{arguments::Arguments, exit::Exit, output::Output};
 
@@ -26,7 +31,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let output = Output::new(&arguments.global);
+    let output = Arc::new(Output::new(&arguments.global));
     // A panic has said what it is by itself; here it becomes the exit code that stands for it.
     match std::panic::catch_unwind(|| run(arguments, &output)) {
         Ok(exit) => exit.into(),
@@ -34,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments, output: &Output) -> Exit {
+fn run(arguments: Arguments, output: &Arc<Output>) -> Exit {
     let exit = match verbs::run(arguments, output) {
         Ok(exit) => exit,
         Err(failure) => {

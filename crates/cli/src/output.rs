@@ -171,6 +171,7 @@ impl Output {
         let word = |style: Style, word: &str| self.paint_errors.apply(style, word);
         let red = anstyle::AnsiColor::Red.on_default().bold();
         let mut text = format!("{} {}\n", word(red, "error:"), failure.text);
+        text.extend(failure.lines.iter().map(|line| format!("  {line}\n")));
         if let Some(help) = &failure.help {
             text.push_str(&format!("{} {help}\n", word(anstyle::AnsiColor::Cyan.on_default(), "help:")));
         }

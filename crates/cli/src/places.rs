@@ -1,18 +1,18 @@
 //! Where things are: the project's file, its state, its logs, its sockets. Makes nothing.
 
+mod file;
+
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use crate::{arguments::Global, exit::Exit, failure::Failure};
+pub(crate) use self::file::FILE;
+use self::file::present;
+pub(crate) use self::file::{ProjectFile, read_text};
 
-/// The name of a project's file.
-const FILE: &str = "mainstay.toml";
-
-/// The file beside it that is laid over it.
-const LOCAL: &str = "mainstay.local.toml";
+use crate::{arguments::Global, exit::Exit, failure::Failure, holders::Holders};
 
 /// The folder beside it that holds its state.
 const STATE: &str = ".mainstay";
@@ -78,76 +78,6 @@ impl Surroundings {
     }
 }
 
-/// The files of a project.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProjectFile {
-    /// The main file, when there is one: additions can stand alone.
-    pub(crate) main: Option<PathBuf>,
-    /// Additions.
-    pub(crate) additions: Vec<PathBuf>,
-    /// What is laid over them.
-    pub(crate) local: Option<PathBuf>,
-    /// The folder that paths count from.
-    pub(crate) directory: PathBuf,
-}
-
-impl ProjectFile {
-    /// A file that was named.
-    pub(crate) fn named(path: &Path, surroundings: &Surroundings) -> Result<Self, Failure> {
-        let path = surroundings.directory.join(path);
-        let wrong = |text: String| Failure::new(Exit::InvalidConfiguration, text);
-        match fs::metadata(&path) {
-            Err(error) => Err(wrong(format!("cannot read {}: {}", path.display(), plain(&error)))),
-            Ok(data) if data.is_dir() => Err(wrong(format!("{} is a directory", path.display()))
-                .with_help(format!("name the file in it: {}", path.join(FILE).display()))),
-            Ok(_) => Self::at(&path, surroundings)
-                .map_err(|error| wrong(format!("cannot read {}: {}", path.display(), plain(&error)))),
-        }
-    }
-
-    /// The nearest one, or the machine's.
-    fn find(surroundings: &Surroundings) -> Option<Self> {
-        let nearest =
-            surroundings.directory.ancestors().map(|dir| dir.join(FILE)).find(|path| path.is_file());
-        if let Some(path) = nearest {
-            return Self::at(&path, surroundings).ok();
-        }
-        let found = Self::of_machine(&surroundings.system);
-        (found.main.is_some() || !found.additions.is_empty()).then_some(found)
-    }
-
-    fn at(path: &Path, surroundings: &Surroundings) -> io::Result<Self> {
-        let directory = fs::canonicalize(path.parent().unwrap_or(Path::new("/")))?;
-        let name = path.file_name().unwrap_or(FILE.as_ref());
-        if directory == surroundings.system.etc && name == FILE {
-            return Ok(Self::of_machine(&surroundings.system));
-        }
-        let local = Some(directory.join(LOCAL)).filter(|path| path.is_file());
-        Ok(Self { main: Some(directory.join(name)), additions: Vec::new(), local, directory })
-    }
-
-    fn of_machine(system: &SystemPlaces) -> Self {
-        let present = |name: &str| Some(system.etc.join(name)).filter(|path| path.is_file());
-        let entries = fs::read_dir(system.etc.join("conf.d")).into_iter().flatten().flatten();
-        let mut additions: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-            .collect();
-        additions.sort();
-        Self { main: present(FILE), additions, local: present(LOCAL), directory: system.etc.clone() }
-    }
-
-    /// All of them, in the order in which they are read.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        self.main.iter().chain(&self.additions).chain(&self.local)
-    }
-
-    /// The one by which people know it.
-    pub(crate) fn shown(&self) -> &Path {
-        self.all().next().map_or(&self.directory, |path| path)
-    }
-}
-
 /// Where everything of a project is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -166,28 +96,64 @@ pub(crate) struct Places {
 impl Places {
     /// Finds the project that the command line means.
     pub(crate) fn find(global: &Global, surroundings: &Surroundings) -> Result<Self, Failure> {
-        let file = match &global.file {
-            Some(path) => Some(ProjectFile::named(path, surroundings)?),
-            None => ProjectFile::find(surroundings),
-        };
-        match (file, &global.state_dir) {
-            (file, Some(state_dir)) => {
-                Ok(Self::moved(file, &surroundings.directory.join(state_dir), surroundings))
+        let named = global.file.as_ref().map(|path| ProjectFile::named(path, surroundings)).transpose()?;
+        match (named, &global.state_dir) {
+            (Some(file), Some(state_dir)) => {
+                Ok(Self::with_state(Some(file), &surroundings.directory.join(state_dir), surroundings))
             }
-            (Some(file), None) if file.directory == surroundings.system.etc => {
-                Ok(Self::system(file, surroundings))
+            (None, Some(state_dir)) => {
+                let file = ProjectFile::find(surroundings)?;
+                Ok(Self::with_state(file, &surroundings.directory.join(state_dir), surroundings))
             }
-            (Some(file), None) => {
-                let state_dir = file.directory.join(STATE);
-                Ok(Self::moved(Some(file), &state_dir, surroundings))
-            }
-            (None, None) => Err(no_file(surroundings)),
+            (Some(file), None) => Ok(Self::of_file(file, surroundings)),
+            (None, None) => Self::nearest(surroundings),
         }
+    }
+
+    /// The nearest project: where a file is, or the state of one whose file is gone; else the machine's.
+    fn nearest(surroundings: &Surroundings) -> Result<Self, Failure> {
+        for dir in surroundings.directory.ancestors() {
+            if let Some(path) = present(dir.join(FILE))? {
+                return Ok(Self::of_file(ProjectFile::at(&path, surroundings)?, surroundings));
+            }
+            let state_dir = dir.join(STATE);
+            if state_dir.is_dir() {
+                return Ok(Self::with_state(None, &state_dir, surroundings));
+            }
+        }
+        let file = ProjectFile::find_of_machine(surroundings)?;
+        file.map(|file| Self::of_file(file, surroundings)).ok_or_else(|| no_file(surroundings))
+    }
+
+    fn of_file(file: ProjectFile, surroundings: &Surroundings) -> Self {
+        if file.directory == surroundings.system.etc {
+            return Self::system(file, surroundings);
+        }
+        let state_dir = file.directory.join(STATE);
+        Self::with_state(Some(file), &state_dir, surroundings)
     }
 
     /// Its files, or where they were looked for.
     pub(crate) fn require_file(&self, surroundings: &Surroundings) -> Result<&ProjectFile, Failure> {
-        self.file.as_ref().ok_or_else(|| no_file(surroundings))
+        self.file.as_ref().ok_or_else(|| self.file_gone().unwrap_or_else(|| no_file(surroundings)))
+    }
+
+    /// There is no file beside the state, where it belongs.
+    fn file_gone(&self) -> Option<Failure> {
+        let directory = self.state_dir.parent().filter(|_| self.state_dir.ends_with(STATE))?;
+        let (directory, state) = (directory.display(), self.state_dir.display());
+        let text =
+            format!("the project's file is gone: no `{FILE}` in {directory}, while its state is at {state}");
+        Some(
+            Failure::new(Exit::InvalidConfiguration, text).with_help(
+                "`-f FILE` names one that is called otherwise; `list`, `logs` and `down` need none",
+            ),
+        )
+    }
+
+    /// Whether it runs as it was started at another place: its folder was moved since.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.run_dir.file_name() != self.next_run_dir.file_name()
     }
 
     /// The daemon's socket.
@@ -211,13 +177,17 @@ impl Places {
         }
     }
 
-    fn moved(file: Option<ProjectFile>, state_dir: &Path, surroundings: &Surroundings) -> Self {
+    fn with_state(file: Option<ProjectFile>, state_dir: &Path, surroundings: &Surroundings) -> Self {
         let state_dir = canonical(state_dir);
         let key = key(&state_dir);
         let next_run_dir = run_dir(&key, surroundings);
         // Another terminal may have another XDG_RUNTIME_DIR; what runs is where it was started.
         let pointed = fs::read_link(state_dir.join("run")).ok();
-        let run_dir = pointed.filter(|path| is_run_dir_of(path, &key, surroundings.uid));
+        // One of another path is that of this project all the same when its locks are held, which move with the folder.
+        let run_dir = pointed.filter(|path| {
+            is_run_dir(path, surroundings.uid)
+                && (path.file_name().is_some_and(|name| name == &*key) || Holders::of(&state_dir).is_some())
+        });
         Self {
             file,
             logs_dir: state_dir.join("logs"),
@@ -228,11 +198,16 @@ impl Places {
     }
 }
 
-/// Whether a pointer is ours: a folder that was copied with its state points to where another project runs.
-fn is_run_dir_of(path: &Path, key: &str, uid: u32) -> bool {
-    let is_named_so = path.is_absolute() && path.file_name().is_some_and(|name| name == key);
+/// Whether a pointer leads to a folder that may be trusted. It may be another project's: a folder that was copied with its
+/// state points to where the first one runs.
+fn is_run_dir(path: &Path, uid: u32) -> bool {
     let owner = fs::metadata(path).map(|data| data.uid());
-    is_named_so && owner.is_ok_and(|owner| uid == 0 || owner == uid || owner == 0)
+    path.is_absolute() && owner.is_ok_and(|owner| uid == 0 || owner == uid || owner == 0)
+}
+
+/// The folder of the project whose state is kept there, for words.
+pub(crate) fn project_of(state_dir: &Path) -> &Path {
+    state_dir.parent().filter(|_| state_dir.ends_with(STATE)).unwrap_or(state_dir)
 }
 
 fn run_dir(key: &str, surroundings: &Surroundings) -> PathBuf {
@@ -277,17 +252,11 @@ fn no_file(surroundings: &Surroundings) -> Failure {
     ))
 }
 
-/// An error of the system in words, without its number.
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use mainstay_host::{Asked, Lock};
+    use mainstay_keeper::ANCHOR_LOCK;
+
     use super::*;
 
     struct Machine {
@@ -359,6 +328,41 @@ mod tests {
     }
 
     #[test]
+    fn a_state_folder_is_a_project_whose_file_is_gone() {
+        let mut machine = machine();
+        let shop = machine.write("shop/mainstay.toml");
+        let (near, far) = (shop.with_file_name("deep/.mainstay"), shop.with_file_name(".mainstay"));
+        fs::create_dir(&near).unwrap();
+        fs::create_dir(&far).unwrap();
+        let places = machine.at("shop/deep/er").unwrap();
+        assert_eq!((places.file.as_ref(), &places.state_dir), (None, &near));
+        let failure = places.require_file(&machine.surroundings).unwrap_err();
+        assert_eq!(failure.exit, Exit::InvalidConfiguration);
+        assert!(failure.text.ends_with(&format!("while its state is at {}", near.display())), "{failure:?}");
+        // A file beside it is found first.
+        assert_eq!(machine.at("shop").unwrap().file.unwrap().shown(), shop);
+        fs::remove_file(&shop).unwrap();
+        assert_eq!(machine.at("shop").unwrap().state_dir, far);
+        // What is found otherwise has nothing to do with it.
+        machine.global.state_dir = Some(PathBuf::from("/elsewhere"));
+        let failure = machine.at("shop").unwrap().require_file(&machine.surroundings).unwrap_err().text;
+        assert!(failure.starts_with("there is no project here"), "{failure}");
+    }
+
+    #[test]
+    fn what_is_no_file_is_an_error_and_not_overlooked() {
+        let mut machine = machine();
+        let shop = machine.write("shop/mainstay.toml");
+        fs::create_dir(shop.with_file_name("mainstay.local.toml")).unwrap();
+        assert!(machine.at("shop").unwrap_err().text.ends_with("mainstay.local.toml is a directory"));
+        fs::remove_file(&shop).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&shop).unwrap();
+        assert!(machine.at("shop/deep").unwrap_err().text.ends_with("shop/mainstay.toml is a socket"));
+        machine.global.file = Some("/dev/null".into());
+        assert!(machine.at("shop").unwrap_err().text.ends_with("/dev/null is a device"));
+    }
+
+    #[test]
     fn the_machines_additions_are_sorted_and_may_stand_alone() {
         let mut machine = machine();
         let second = machine.write("etc/conf.d/20.toml");
@@ -427,8 +431,16 @@ mod tests {
         let found = machine.at("shop").unwrap();
         assert_eq!((&found.run_dir, &found.next_run_dir), (&elsewhere, &first.run_dir));
         // Another project's.
-        point(elsewhere.parent().unwrap());
+        let other = elsewhere.parent().unwrap();
+        point(other);
         assert_eq!(machine.at("shop").unwrap().run_dir, first.run_dir);
+        // It is this one's when it holds the lock of this folder: then it was started when that was at another place.
+        let Asked::Held(lock) = Lock::ask(&first.state_dir.join(ANCHOR_LOCK)).unwrap() else { panic!() };
+        let found = machine.at("shop").unwrap();
+        assert_eq!((&*found.run_dir, &found.next_run_dir), (other, &first.run_dir));
+        assert!(found.is_elsewhere() && !first.is_elsewhere());
+        drop(lock);
+        assert!(!machine.at("shop").unwrap().is_elsewhere());
     }
 
     #[test]

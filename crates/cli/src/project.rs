@@ -16,7 +16,8 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{Output, Paint},
-    places::{ProjectFile, Surroundings},
+    places::{ProjectFile, Surroundings, read_text},
+    view::excerpt::Excerpt,
 };
 
 /// How many names an error lists.
@@ -41,20 +42,47 @@ pub(crate) enum LoadError {
     Problems(Problems),
 }
 
+/// The files of a project and the variables of the caller, before anything is made of them.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    /// The main file and its additions.
+    pub(crate) base: Vec<Source>,
+    /// What is laid over them.
+    pub(crate) local: Option<Source>,
+    directory: PathBuf,
+    variables: BTreeMap<String, String>,
+}
+
+impl Texts {
+    /// Reads them.
+    pub(crate) fn read(file: &ProjectFile, surroundings: &Surroundings) -> Result<Self, LoadError> {
+        let read = |path: &PathBuf| source(path, &surroundings.directory);
+        Ok(Self {
+            base: file.base().map(read).collect::<Result<_, _>>()?,
+            local: file.local.as_ref().map(read).transpose()?,
+            directory: file.directory.clone(),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        })
+    }
+
+    /// What a project is made from.
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            base: self.base.clone(),
+            local: self.local.clone(),
+            directory: self.directory.clone(),
+            variables: &self.variables,
+            read: &read_text,
+        }
+    }
+}
+
 /// Reads the files of a project.
 pub(crate) fn load(file: &ProjectFile, surroundings: &Surroundings) -> Result<Project, LoadError> {
-    let read = |path: &PathBuf| source(path, &surroundings.directory);
-    let variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let inputs = Inputs {
-        base: file.main.iter().chain(&file.additions).map(read).collect::<Result<_, _>>()?,
-        local: file.local.as_ref().map(read).transpose()?,
-        directory: file.directory.clone(),
-        variables: &variables,
-        read: &|path| fs::read_to_string(path),
-    };
-    let project = mainstay_config::load(&inputs).map_err(LoadError::Problems)?;
+    let texts = Texts::read(file, surroundings)?;
+    let project = mainstay_config::load(&texts.inputs()).map_err(LoadError::Problems)?;
     Ok(Project {
         name: project.name,
         directory: project.directory,
@@ -65,11 +93,13 @@ pub(crate) fn load(file: &ProjectFile, surroundings: &Surroundings) -> Result<Pr
 }
 
 fn source(path: &Path, directory: &Path) -> Result<Source, LoadError> {
-    let text =
-        fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
-    // As short as it can be said here.
-    let shown = path.strip_prefix(directory).unwrap_or(path);
-    Ok(Source { path: shown.to_owned(), text })
+    let bytes = fs::read(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    Source::from_bytes(shown(path, directory), bytes).map_err(LoadError::Problems)
+}
+
+/// A path as short as it can be said in this directory.
+pub(crate) fn shown<'a>(path: &'a Path, directory: &Path) -> &'a Path {
+    path.strip_prefix(directory).unwrap_or(path)
 }
 
 impl LoadError {
@@ -101,7 +131,11 @@ pub(crate) fn render(problems: &Problems, paint: Paint) -> String {
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
     let mut text = String::new();
     for problem in problems.iter() {
-        if handler.render_report(&mut text, problem).is_err() {
+        let rendered = match Excerpt::of(problem) {
+            Some(excerpt) => handler.render_report(&mut text, &excerpt),
+            None => handler.render_report(&mut text, problem),
+        };
+        if rendered.is_err() {
             text.push_str(&problem.plain());
         }
         text.push('\n');
@@ -137,7 +171,7 @@ impl Project {
     }
 
     /// The request that makes the daemon run this.
-    pub(crate) fn apply(&self, start: &[String], wait: bool) -> Request {
+    pub(crate) fn apply(&self, start: &[String], wait: bool, within_ms: Option<u64>) -> Request {
         Request::Apply {
             project: self.name.clone(),
             dir: self.directory.to_string_lossy().into_owned(),
@@ -146,6 +180,7 @@ impl Project {
             specs: self.specs.iter().map(WireSpec::from).collect(),
             start: start.to_vec(),
             wait,
+            within_ms,
         }
     }
 }

@@ -3,21 +3,25 @@
 pub(crate) mod act;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod daemon;
 pub(crate) mod down;
+pub(crate) mod history;
 pub(crate) mod kill;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod man;
+pub(crate) mod report;
 pub(crate) mod restart;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod top;
 pub(crate) mod up;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     arguments::{Arguments, Global, Verb},
@@ -32,7 +36,8 @@ use crate::{
 pub(crate) struct Context<'a> {
     pub(crate) global: &'a Global,
     pub(crate) surroundings: Surroundings,
-    pub(crate) output: &'a Output,
+    /// Shared with the threads that a verb may start.
+    pub(crate) output: &'a Arc<Output>,
 }
 
 impl Context<'_> {
@@ -54,7 +59,7 @@ impl Context<'_> {
 }
 
 /// Does what the command line says.
-pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: Arguments, output: &Arc<Output>) -> Result<Exit, Failure> {
     let Arguments { global, verb } = arguments;
     let context = || {
         let surroundings = Surroundings::read()?;
@@ -71,7 +76,11 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<Exit, Failure
         Verb::List(list) => list.run(&context()?),
         Verb::Status(status) => status.run(&context()?),
         Verb::Logs(logs) => logs.run(&context()?),
+        Verb::History(history) => history.run(&context()?),
+        Verb::Report(report) => report.run(&context()?),
+        Verb::Top(top) => top.run(&context()?),
         Verb::Check(check) => check.run(&context()?),
+        Verb::Config(config) => config.run(&context()?),
         Verb::Schema(schema) => Ok(schema.run(output)),
         Verb::Completions(completions) => Ok(completions.run(output)),
         Verb::Man(man) => man.run(output),

@@ -2,7 +2,11 @@
 
 pub(crate) mod cut;
 pub(crate) mod event;
+pub(crate) mod excerpt;
+pub(crate) mod history;
+pub(crate) mod history_report;
 pub(crate) mod list;
+pub(crate) mod origins;
 pub(crate) mod prefix;
 pub(crate) mod settled;
 pub(crate) mod span;

@@ -136,7 +136,9 @@ fn requests_say_what_the_command_line_said() {
         seen[0],
         json!({ "request": "act", "act": "stop", "services": ["api", "wor*"], "wait": false })
     );
-    let up = &seen[1];
+    // Before anything is asked for, what comes of it is followed.
+    assert_eq!(seen[1], json!({ "request": "follow" }));
+    let up = &seen[2];
     assert_eq!(
         (&up["request"], &up["project"], &up["wait"]),
         (&json!("apply"), &json!("shop"), &json!(true))
@@ -144,7 +146,12 @@ fn requests_say_what_the_command_line_said() {
     assert_eq!((&up["start"], up["specs"].as_array().unwrap().len()), (&json!(["api"]), 2));
     assert_eq!(up["files"], json!([folder.dir.join("mainstay.toml")]));
     folder.run(&["up", "-d", "nothing"]).expect(5).err("there is no service `nothing`");
-    assert_eq!(fake.seen().len(), 2);
+    assert_eq!(fake.seen().len(), 3);
+    folder.run(&["start", "api", "--timeout", "5s"]).expect(0);
+    assert_eq!(
+        fake.seen()[3],
+        json!({ "request": "act", "act": "start", "services": ["api"], "wait": true, "within_ms": 5000 })
+    );
 }
 
 #[test]

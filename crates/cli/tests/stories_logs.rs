@@ -79,3 +79,95 @@ fn output_at_the_very_end_of_a_run_is_not_lost() {
     assert_eq!(log.len(), 60_000 + "the end".len());
     assert!(log.ends_with("the end"));
 }
+
+#[test]
+fn lines_are_found_by_time_by_run_and_by_pattern() {
+    let project = Project::new(
+        "[service.api]\ncommand = [\"sh\", \"-c\", \"echo run $MAINSTAY_ATTEMPT begins; echo Error: x >&2; exec sleep 1000\"]\n\
+         [service.b]\ncommand = [\"sh\", \"-c\", \"echo b; exec sleep 1000\"]\ninstances = 2\n",
+    );
+    project.up().expect(0);
+    project.wait_for_text(".mainstay/logs/api/current", "Error: x");
+    project.wait_for_text(".mainstay/logs/b@2/current", "b");
+    project.run(&["restart", "api"]).expect(0);
+    wait_until("it wrote again", || project.log("api").matches("Error: x").count() == 2);
+    let out = |arguments: &[&str]| project.run(arguments).expect(0).out;
+    assert_eq!(out(&["logs", "api"]).lines().count(), 4);
+    assert_eq!(out(&["logs", "api", "--run", "1"]).lines().count(), 2);
+    assert_eq!(out(&["logs", "api", "--run", "-1"]), out(&["logs", "api", "--run", "1"]));
+    assert_eq!(out(&["logs", "api", "--run", "0"]), out(&["logs", "api", "--run", "2"]));
+    assert_eq!(out(&["logs", "api", "--run", "7"]), "");
+    assert_eq!(out(&["logs", "api", "--grep", "(?i)ERROR"]), "Error: x\nError: x\n");
+    assert_eq!(out(&["logs", "api", "--grep", "^Err", "-n", "1"]), "Error: x\n");
+    assert_eq!(out(&["logs", "api", "--since", "1h"]).lines().count(), 4);
+    assert_eq!(out(&["logs", "api", "--until", "1h ago"]), "");
+    let seen = out(&["logs", "--json", "--since", "today"]);
+    let mut lines = Vec::new();
+    for line in seen.lines() {
+        lines.push(serde_json::from_str::<serde_json::Value>(line).unwrap());
+    }
+    assert_eq!(lines.len(), 6, "{seen}");
+    let times: Vec<&str> = lines.iter().map(|line| line["time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let last = lines.last().unwrap();
+    assert_eq!((&last["service"], &last["run"]), (&"api".into(), &2.into()));
+    assert_eq!((&last["line"], &last["stream"]), (&"Error: x".into(), &serde_json::Value::Null));
+    assert!(lines.iter().any(|line| line["service"] == "b" && line["instance"] == "2"), "{seen}");
+    // What comes after a moment is not in what came before it.
+    let second = times[times.len() - 1];
+    assert!(out(&["logs", "api", "--since", second]).contains("Error: x"));
+    project.run(&["logs", "--since", "whenever"]).expect(2).says("that is no time");
+    project.run(&["logs", "--grep", "("]).expect(2);
+    project.run(&["logs", "--run", "last"]).expect(2).says("a run is a number");
+    project.run(&["logs", "-f", "--until", "now"]).expect(2);
+    // With nothing running, too.
+    project.run(&["down"]).expect(0);
+    assert_eq!(out(&["logs", "api", "--run", "-1"]).lines().count(), 2);
+}
+
+#[test]
+fn rotated_logs_are_compressed_and_read_as_before() {
+    let project = Project::new(
+        "[service.count]\nkind = \"oneshot\"\ncommand = [\"seq\", \"1\", \"100000\"]\n\
+         log = { max_size = \"32KiB\", keep = 100, total = \"10MB\" }\n\
+         [service.plain]\nkind = \"oneshot\"\ncommand = [\"seq\", \"1\", \"20000\"]\n\
+         log = { max_size = \"32KiB\", keep = 100, total = \"10MB\", compress = false }\n",
+    );
+    project.up().expect(0);
+    let names = |service: &str| -> Vec<String> {
+        let entries = fs::read_dir(project.dir.join(".mainstay/logs").join(service)).unwrap().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    let with_end =
+        |service: &str, end: &str| names(service).iter().filter(|name| name.ends_with(end)).count();
+    wait_until("all but the newest are compressed", || with_end("count", ".log") == 1);
+    assert!(with_end("count", ".zst") > 5 && with_end("plain", ".zst") == 0);
+    let expected: String = (1..=100_000).map(|number| format!("{number}\n")).collect();
+    assert!(project.run(&["logs", "count"]).expect(0).out == expected);
+    let last: String = (50_001..=100_000).map(|number| format!("{number}\n")).collect();
+    assert!(project.run(&["logs", "count", "-n", "50000"]).expect(0).out == last);
+    assert_eq!(project.run(&["logs", "count", "--grep", "^77777$"]).expect(0).out, "77777\n");
+    let rotated = with_end("count", ".zst");
+    project.run(&["restart", "count"]).expect(0);
+    wait_until("it goes on", || with_end("count", ".zst") > rotated);
+}
+
+#[test]
+fn a_full_disk_is_shown_and_output_that_may_be_dropped_is_counted() {
+    let project = Project::new(
+        "[service.api]\ncommand = [\"sh\", \"-c\", \"while :; do echo a line; sleep 0.05; done\"]\n\
+         log = { when_full = \"drop\" }\n",
+    );
+    fs::create_dir_all(project.dir.join(".mainstay/logs")).unwrap();
+    // A file where the folder should be takes as little as a full disk does.
+    fs::write(project.dir.join(".mainstay/logs/api"), "in the way").unwrap();
+    project.up().expect(0);
+    let status = || project.run(&["status", "api", "--json"]).json()["log_counts"].clone();
+    wait_until("lines are dropped", || status()["dropped_bytes"].as_u64() > Some(20));
+    assert!(status()["trouble"].as_str().unwrap().starts_with("cannot be written since 2"), "{}", status());
+    project.run(&["status", "api"]).says("dropped").says("cannot be written since");
+    fs::remove_file(project.dir.join(".mainstay/logs/api")).unwrap();
+    wait_until("it is written again", || status()["trouble"].is_null());
+    wait_until("and counted", || status()["written_bytes"].as_u64() > Some(20));
+    assert!(project.log("api").lines().all(|line| line == "a line"), "{}", project.log("api"));
+}

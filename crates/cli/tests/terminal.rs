@@ -52,6 +52,16 @@ fn every_mistake_is_shown_at_once_with_its_place() {
 }
 
 #[test]
+fn of_a_line_without_end_only_what_is_around_the_mistake_is_shown() {
+    let folder = Folder::with(&format!("a = {} WRONG {}", "[1, ".repeat(50_000), "2, ".repeat(50_000)));
+    let said = folder.run(&["check"]).expect(6).err("mainstay.toml:1:");
+    assert!(said.err.len() < 4_000, "{} bytes", said.err.len());
+    let folder = Folder::with(&format!("[service.api]\ncommand = \"true\"\n{} = 1\n", "k".repeat(100_000)));
+    let said = folder.run(&["check"]).expect(6).err("mainstay.toml:3:1").err("kkk…");
+    assert!(said.err.len() < 4_000, "{} bytes", said.err.len());
+}
+
+#[test]
 fn without_a_project_it_says_where_it_looked() {
     let folder = Folder::empty();
     for arguments in
@@ -203,7 +213,9 @@ fn logs_are_read_without_a_daemon() {
     assert!(!all.contains("daemon"));
     folder.run(&["logs", "nothing"]).expect(5).err("there are: api, db, gone");
     let said = folder.run(&["logs", "api", "--json", "-n", "1"]).expect(0).json();
-    assert_eq!(said, json!({ "service": "api", "text": "four" }));
+    let mut line = json!({ "service": "api", "instance": null, "time": null, "run": null, "stream": null });
+    line["line"] = "four".into();
+    assert_eq!(said, line);
     // Even when the file is broken: that is when logs are wanted.
     folder.write("mainstay.toml", "[service.api");
     assert_eq!(folder.run(&["logs", "api", "-n", "1"]).expect(0).out, "four\n");

@@ -15,6 +15,9 @@ use crate::{
     lines::{Line, Lines, read_once},
 };
 
+/// A time-out of nothing is none to the system; here it is this.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// A connection to the daemon's local socket.
 pub struct Client {
     stream: UnixStream,
@@ -37,10 +40,14 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`], and [`ClientError::TimedOut`].
     pub fn connect_within(socket: &Path, timeout: Option<Duration>) -> Result<Self, ClientError> {
-        // A time-out of nothing is none to the system; here it is the shortest.
-        let timeout = timeout.map(|span| span.max(Duration::from_millis(1)));
+        let timeout = timeout.map(|span| span.max(SHORTEST));
         let stream = connect(socket, timeout)?;
         Ok(Self { stream, socket: socket.to_owned(), lines: Lines::default(), timeout })
+    }
+
+    /// From now on no single request may take longer than `timeout`.
+    pub fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout.map(|span| span.max(SHORTEST));
     }
 
     /// Asks, and waits for the answer.
@@ -49,8 +56,11 @@ impl Client {
     /// The daemon's own error as [`ClientError::Refused`], or that none came.
     pub fn request(&mut self, request: &Request) -> Result<Answer, ClientError> {
         let deadline = self.timeout.map(|span| Instant::now() + span);
-        self.send(request, deadline)?;
-        self.answer(deadline)
+        match self.send(request, deadline) {
+            // One that is refused is told why before it has asked, and finds the connection closed.
+            Ok(()) | Err(ClientError::Closed) => self.answer(deadline),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks for every change from now on. The first answer is how everything stands; time-outs end with it.

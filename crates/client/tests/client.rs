@@ -152,6 +152,20 @@ fn a_daemon_that_goes_away_or_talks_nonsense_is_no_answer() {
 }
 
 #[test]
+fn one_that_is_refused_before_it_has_asked_learns_why() {
+    let full = fake(|stream| {
+        say(stream, "{\"ok\":false,\"error\":{\"code\":\"busy\",\"text\":\"too many are connected\"}}\n");
+        Vec::new()
+    });
+    let mut client = Client::connect(&full.socket).unwrap();
+    full.thread.join().unwrap();
+    let error = client.request(&Request::Ping).unwrap_err();
+    assert!(matches!(&error, ClientError::Refused(refused) if refused.code == ErrorCode::Busy), "{error}");
+    let error = client.request(&Request::Ping).unwrap_err();
+    assert!(matches!(error, ClientError::Closed), "{error}");
+}
+
+#[test]
 fn no_line_may_be_longer_than_the_limit() {
     let endless = fake(|stream| {
         let line = read_line(stream);

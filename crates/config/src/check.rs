@@ -1,7 +1,7 @@
 //! Holds a tree against the declared settings: replaces variables, turns words into typed values, and reports what is
 //! unknown, not supported yet or malformed. What it lets through has the declared types, and needs no second look.
 
-pub(crate) use table::variable_name;
+pub(crate) use table::{meant, variable_name};
 
 mod leaf;
 mod table;
@@ -12,6 +12,7 @@ use crate::{
     Code, expand,
     report::{Place, Report},
     setting::{Setting, Shape},
+    trail::Trail,
     tree::{Data, Value},
 };
 
@@ -53,6 +54,7 @@ impl Spot {
 pub(crate) struct Check<'a> {
     pub(crate) report: &'a mut Report,
     pub(crate) variables: &'a BTreeMap<String, String>,
+    pub(crate) trail: &'a mut Trail,
 }
 
 impl Check<'_> {
@@ -132,7 +134,10 @@ impl Check<'_> {
             return None;
         }
         match expand::variables(text, self.variables) {
-            Ok(text) => Some(text),
+            Ok((text, used)) => {
+                self.trail.note_text(place, &text, used);
+                Some(text)
+            }
             Err(faults) => {
                 for fault in faults {
                     let place = self.report.narrow(place, &fault.fragment);

@@ -16,6 +16,16 @@ use crate::{
 /// Names and values.
 pub(crate) type Variables = BTreeMap<String, String>;
 
+/// A value and the line that says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) value: String,
+    pub(crate) place: Place,
+}
+
+/// What a file says: names, values and where each is said.
+pub(crate) type Lines = BTreeMap<String, Line>;
+
 /// Taken over from the caller by every service, as is everything that begins with [`LOCALE`].
 const INHERITED: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
 const LOCALE: &str = "LC_";
@@ -38,7 +48,7 @@ pub(crate) struct EnvFiles<'a> {
 
 /// What came of reading a file.
 enum Outcome {
-    Read(Variables),
+    Read(Lines),
     Missing,
     Unreadable(String),
 }
@@ -60,22 +70,22 @@ impl<'a> EnvFiles<'a> {
         optional: bool,
         place: &Place,
         report: &mut Report,
-    ) -> Variables {
+    ) -> Lines {
         let read = self.read;
         let outcome = self.known.entry(path.to_owned()).or_insert_with(|| outcome(read(path), path, report));
         let unreadable = |why: &str| format!("cannot read the env_file {}: {why}", path.display());
         match outcome {
-            Outcome::Read(variables) => variables.clone(),
-            Outcome::Missing if optional => Variables::new(),
+            Outcome::Read(lines) => lines.clone(),
+            Outcome::Missing if optional => Lines::new(),
             Outcome::Missing => {
                 let help = "make it, or say that it may be missing: { path = \"…\", optional = true }";
                 report.add(Code::UnreadableEnvFile, place, unreadable("it does not exist"), help);
-                Variables::new()
+                Lines::new()
             }
             Outcome::Unreadable(why) => {
                 let help = "it is a text file in UTF-8 that the caller of mainstay may read";
                 report.add(Code::UnreadableEnvFile, place, unreadable(why), help);
-                Variables::new()
+                Lines::new()
             }
         }
     }
@@ -92,9 +102,9 @@ fn outcome(read: io::Result<String>, path: &Path, report: &mut Report) -> Outcom
 /// `NAME=value` lines. Empty lines and those that begin with `#` say nothing; `export ` before a name is skipped; a
 /// value in `'…'` is taken as it is, in `"…"` `\n`, `\t`, `\"`, `\\` and `\$` are escapes; without quotes it ends before
 /// ` #` and the blanks before that. Nothing is replaced: a `$` is a `$`.
-fn parse(text: &str, path: &Path, report: &mut Report) -> Variables {
+fn parse(text: &str, path: &Path, report: &mut Report) -> Lines {
     let number = report.add_text(path, text);
-    let mut variables = Variables::new();
+    let mut lines = Lines::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let begin = start;
@@ -103,19 +113,19 @@ fn parse(text: &str, path: &Path, report: &mut Report) -> Variables {
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
+        let indent = line.find(content).unwrap_or(0);
+        let place = Place::new(number, begin + indent..begin + indent + content.len());
         match assignment(content) {
             Ok((name, value)) => {
-                variables.insert(name, value);
+                lines.insert(name, Line { value, place });
             }
             Err(why) => {
-                let indent = line.find(content).unwrap_or(0);
-                let place = Place::new(number, begin + indent..begin + indent + content.len());
                 let help = "a line is NAME=value, NAME='value', NAME=\"value\" or begins with `#`";
                 report.add(Code::InvalidEnvFile, &place, why, help);
             }
         }
     }
-    variables
+    lines
 }
 
 fn assignment(line: &str) -> Result<(String, String), &'static str> {

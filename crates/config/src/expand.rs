@@ -13,11 +13,32 @@ pub(crate) struct Fault {
     pub(crate) help: String,
 }
 
-/// The text with its variables replaced, or everything that is wrong with it. `$$` is a `$`, and a `$` before anything
-/// but `{` or `$` is itself: texts for a shell stay as they are.
-pub(crate) fn variables(text: &str, variables: &BTreeMap<String, String>) -> Result<String, Vec<Fault>> {
+/// A variable that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Used {
+    /// Its name.
+    pub name: String,
+    /// What stands for it now.
+    pub by: UsedBy,
+}
+
+/// What stands for a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UsedBy {
+    /// Its value.
+    Value,
+    /// What follows `:-`, because it is not set or empty.
+    Fallback,
+}
+
+/// The text with its variables replaced, and which they are; or everything that is wrong with it. `$$` is a `$`, and a `$`
+/// before anything but `{` or `$` is itself: texts for a shell stay as they are.
+pub(crate) fn variables(
+    text: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<(String, Vec<Used>), Vec<Fault>> {
     let mut out = String::with_capacity(text.len());
-    let mut faults = Vec::new();
+    let (mut faults, mut used) = (Vec::new(), Vec::new());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         let (plain, from) = rest.split_at(at);
@@ -31,7 +52,10 @@ pub(crate) fn variables(text: &str, variables: &BTreeMap<String, String>) -> Res
                 return Err(faults);
             };
             match one(inside, variables) {
-                Ok(value) => out.push_str(value),
+                Ok((value, variable)) => {
+                    out.push_str(value);
+                    used.push(variable);
+                }
                 Err(fault) => faults.push(fault),
             }
             rest = after;
@@ -41,23 +65,27 @@ pub(crate) fn variables(text: &str, variables: &BTreeMap<String, String>) -> Res
         }
     }
     out.push_str(rest);
-    if faults.is_empty() { Ok(out) } else { Err(faults) }
+    if faults.is_empty() { Ok((out, used)) } else { Err(faults) }
 }
 
 /// What stands for `${inside}`.
-fn one<'a>(inside: &'a str, variables: &'a BTreeMap<String, String>) -> Result<&'a str, Fault> {
+fn one<'a>(inside: &'a str, variables: &'a BTreeMap<String, String>) -> Result<(&'a str, Used), Fault> {
     let name_end = inside.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inside.len());
     let (name, rest) = inside.split_at(name_end);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err(malformed(inside));
     }
     let value = variables.get(name).map(String::as_str);
+    let used = |by| Used { name: name.to_owned(), by };
     if rest.is_empty() {
-        return value.ok_or_else(|| undefined(name));
+        return value.map(|value| (value, used(UsedBy::Value))).ok_or_else(|| undefined(name));
     }
     let default = rest.strip_prefix(":-").filter(|default| !default.contains("${"));
     let default = default.ok_or_else(|| malformed(inside))?;
-    Ok(value.filter(|value| !value.is_empty()).unwrap_or(default))
+    Ok(match value.filter(|value| !value.is_empty()) {
+        Some(value) => (value, used(UsedBy::Value)),
+        None => (default, used(UsedBy::Fallback)),
+    })
 }
 
 fn undefined(name: &str) -> Fault {
@@ -101,7 +129,8 @@ mod tests {
     fn expanded(text: &str) -> Result<String, Vec<Code>> {
         let known = BTreeMap::from([("A", "one"), ("EMPTY", "")]);
         let known = known.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        variables(text, &known).map_err(|faults| faults.iter().map(|fault| fault.code).collect())
+        let expanded = variables(text, &known).map(|(text, _)| text);
+        expanded.map_err(|faults| faults.iter().map(|fault| fault.code).collect())
     }
 
     /// A row per rule.
@@ -127,6 +156,14 @@ mod tests {
         for (text, wanted) in rows {
             assert_eq!(expanded(text), Ok(wanted.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn each_variable_is_told_with_what_stands_for_it() {
+        let known = BTreeMap::from([("A".to_owned(), "one".to_owned())]);
+        let (_, used) = variables("$${X} ${A}-${A:-x}-${B:-y}", &known).unwrap();
+        let used: Vec<(&str, UsedBy)> = used.iter().map(|used| (used.name.as_str(), used.by)).collect();
+        assert_eq!(used, [("A", UsedBy::Value), ("A", UsedBy::Value), ("B", UsedBy::Fallback)]);
     }
 
     #[test]

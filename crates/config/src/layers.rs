@@ -4,6 +4,7 @@ use crate::{
     Code,
     report::Report,
     setting::{Fields, Shape},
+    trail::Trail,
     tree::{Data, Entry, Table, Value},
 };
 
@@ -42,21 +43,25 @@ fn duplicate(known: &Entry, path: &str, place: &crate::report::Place, report: &m
     );
 }
 
-/// `upper` over `lower`: tables are merged by key, everything else is replaced.
-pub(crate) fn overlay(lower: Table, upper: Table, fields: &Fields) -> Table {
+/// `upper` over `lower`: tables are merged by key, everything else is replaced, which the trail is told.
+pub(crate) fn overlay(lower: Table, upper: Table, fields: &Fields, trail: &mut Trail) -> Table {
     let mut merged = lower;
-    if fields.one_of.iter().any(|key| upper.entry(key).is_some()) {
-        merged.0.retain(|entry| !fields.one_of.contains(&entry.key.as_str()));
+    if let Some(chosen) = fields.one_of.iter().find_map(|key| upper.entry(key)) {
+        let (gone, kept) =
+            merged.0.into_iter().partition(|entry| fields.one_of.contains(&entry.key.as_str()));
+        merged = Table(kept);
+        let gone: Vec<Entry> = gone;
+        gone.iter().for_each(|entry| trail.note_replaced(&chosen.value, entry));
     }
     for entry in upper.0 {
         let shape = fields.setting(&entry.key).map(|setting| &setting.shape);
-        put(&mut merged, entry, shape);
+        put(&mut merged, entry, shape, trail);
     }
     merged
 }
 
 /// Sets a key, or merges into what it has.
-fn put(table: &mut Table, entry: Entry, shape: Option<&Shape>) {
+fn put(table: &mut Table, entry: Entry, shape: Option<&Shape>, trail: &mut Trail) {
     let Some(at) = table.0.iter().position(|known| known.key == entry.key) else {
         table.0.push(entry);
         return;
@@ -64,21 +69,21 @@ fn put(table: &mut Table, entry: Entry, shape: Option<&Shape>) {
     let known = table.0.remove(at);
     let both = match shape {
         None => entry,
-        Some(shape) => merge(known, entry, shape),
+        Some(shape) => merge(known, entry, shape, trail),
     };
     table.0.insert(at, both);
 }
 
 /// One entry of two for the same key. A merged table keeps the place of the lower one, which the upper one only changes.
-fn merge(lower: Entry, upper: Entry, shape: &Shape) -> Entry {
+fn merge(lower: Entry, upper: Entry, shape: &Shape, trail: &mut Trail) -> Entry {
     match shape {
         Shape::Table(fields) | Shape::Inherited(fields) => {
             let (lower, upper) = (spelled_out(lower, fields), spelled_out(upper, fields));
-            tables(lower, upper, |lower, upper| overlay(lower, upper, fields))
+            tables(lower, upper, trail, |lower, upper, trail| overlay(lower, upper, fields, trail))
         }
-        Shape::Map(_, of) => tables(lower, upper, |lower, upper| {
+        Shape::Map(_, of) => tables(lower, upper, trail, |lower, upper, trail| {
             let mut merged = lower;
-            upper.0.into_iter().for_each(|entry| put(&mut merged, entry, Some(of)));
+            upper.0.into_iter().for_each(|entry| put(&mut merged, entry, Some(of), trail));
             merged
         }),
         Shape::Either(shapes) => {
@@ -89,8 +94,8 @@ fn merge(lower: Entry, upper: Entry, shape: &Shape) -> Entry {
                     && shape.accepts(&upper.value.data)
             };
             match shapes.iter().find(both) {
-                None => upper,
-                Some(shape) => merge(lower, upper, shape),
+                None => replace(&lower, upper, trail),
+                Some(shape) => merge(lower, upper, shape, trail),
             }
         }
         Shape::Text
@@ -104,14 +109,24 @@ fn merge(lower: Entry, upper: Entry, shape: &Shape) -> Entry {
         | Shape::Factor
         | Shape::Word(_)
         | Shape::Command
-        | Shape::List(_) => upper,
+        | Shape::List(_) => replace(&lower, upper, trail),
     }
 }
 
-fn tables(lower: Entry, upper: Entry, merge: impl FnOnce(Table, Table) -> Table) -> Entry {
+fn replace(lower: &Entry, upper: Entry, trail: &mut Trail) -> Entry {
+    trail.note_replaced(&upper.value, lower);
+    upper
+}
+
+fn tables(
+    lower: Entry,
+    upper: Entry,
+    trail: &mut Trail,
+    merge: impl FnOnce(Table, Table, &mut Trail) -> Table,
+) -> Entry {
     match (lower.value.data, upper.value.data) {
         (Data::Table(under), Data::Table(over)) => {
-            let value = Value { place: lower.value.place, data: Data::Table(merge(under, over)) };
+            let value = Value { place: lower.value.place, data: Data::Table(merge(under, over, trail)) };
             Entry { key: lower.key, place: lower.place, value }
         }
         (_, data) => Entry { value: Value { place: upper.value.place, data }, ..upper },

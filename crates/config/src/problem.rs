@@ -7,6 +7,8 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 /// Which rule was broken; stable, for scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
+    /// The file is no text in UTF-8.
+    NotUtf8,
     /// The text is no TOML.
     Syntax,
     /// A key that no version knows.
@@ -67,6 +69,7 @@ impl Code {
     /// As scripts read it: `config::unknown_key`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NotUtf8 => "config::not_utf8",
             Self::Syntax => "config::syntax",
             Self::UnknownKey => "config::unknown_key",
             Self::NotSupportedYet => "config::not_supported_yet",

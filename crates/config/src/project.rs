@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mainstay_model::Spec;
+use mainstay_model::{LogLimits, Spec};
 
 use crate::{
     Code, Inputs, Problems,
@@ -16,6 +16,7 @@ use crate::{
     service::{self, Described},
     shape::{FILE, PROJECT_LIMIT},
     suggest::quoted,
+    trail::Trail,
     tree::{Data, Table},
 };
 
@@ -42,7 +43,20 @@ pub struct Project {
 /// # Errors
 /// Everything that is wrong, at once. Where a text is no TOML, only that: the rest would be guesses.
 pub fn load(inputs: &Inputs<'_>) -> Result<Project, Problems> {
-    let mut report = Report::default();
+    read(inputs).map(|reading| reading.project)
+}
+
+/// A project, and how it came to be.
+pub(crate) struct Reading {
+    pub(crate) project: Project,
+    pub(crate) trail: Trail,
+    /// The texts that places are in; nothing is wrong with them.
+    pub(crate) report: Report,
+}
+
+/// Reads a project, and notes where everything comes from.
+pub(crate) fn read(inputs: &Inputs<'_>) -> Result<Reading, Problems> {
+    let (mut report, mut trail) = (Report::default(), Trail::default());
     let mut trees: Vec<Table> = inputs.base.iter().map(|source| parse(source, &mut report)).collect();
     let local = inputs.local.as_ref().map(|source| parse(source, &mut report));
     if trees.is_empty() && local.is_none() {
@@ -50,21 +64,21 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Project, Problems> {
         trees.push(Table::default());
     }
     if !report.is_empty() {
-        return finish(report, None);
+        return finish(report, None, trail);
     }
     let base = combine(trees, &mut report);
     let tree = match local {
         None => base,
-        Some(local) => overlay(base, local, &FILE),
+        Some(local) => overlay(base, local, &FILE, &mut trail),
     };
-    let project = whole(tree, inputs, &mut report);
-    finish(report, project)
+    let project = whole(tree, inputs, &mut report, &mut trail);
+    finish(report, project, trail)
 }
 
 /// The project, when nothing is wrong.
-fn finish(mut report: Report, project: Option<Project>) -> Result<Project, Problems> {
+fn finish(mut report: Report, project: Option<Project>, trail: Trail) -> Result<Reading, Problems> {
     match (project, report.is_empty()) {
-        (Some(project), true) => return Ok(project),
+        (Some(project), true) => return Ok(Reading { project, trail, report }),
         (None, true) => {
             debug_assert!(false, "what cannot be read has a problem");
             let message = "this configuration cannot be read, and Mainstay cannot say why";
@@ -80,9 +94,9 @@ fn start() -> Place {
     Place::new(0, 0..0)
 }
 
-fn whole(tree: Table, inputs: &Inputs<'_>, report: &mut Report) -> Option<Project> {
+fn whole(tree: Table, inputs: &Inputs<'_>, report: &mut Report, trail: &mut Trail) -> Option<Project> {
     let named = Named::of(&tree);
-    let mut tree = Check { report, variables: inputs.variables }.file(tree);
+    let mut tree = Check { report, variables: inputs.variables, trail }.file(tree);
     let mainstay = tree.take_table("mainstay").unwrap_or_default();
     let defaults = tree.take_table("defaults").unwrap_or_default();
     let services = tree.take_table("service").unwrap_or_default();
@@ -95,12 +109,21 @@ fn whole(tree: Table, inputs: &Inputs<'_>, report: &mut Report) -> Option<Projec
         return None;
     }
     let mut env_files = EnvFiles::new(inputs);
-    let mut reader =
-        service::Reader { inputs, defaults: &defaults, named: &named, env_files: &mut env_files, report };
+    let mut reader = service::Reader {
+        inputs,
+        defaults: &defaults,
+        named: &named,
+        env_files: &mut env_files,
+        report,
+        trail,
+    };
     let described: Vec<Described> =
         services.0.into_iter().filter_map(|entry| reader.service(entry)).collect();
     graph::check(&described, &named, report);
-    let specs = described.into_iter().flat_map(|service| service.specs).collect();
+    let all_services = mainstay.size("log_total");
+    (trail.mainstay, trail.defaults) = (mainstay, defaults);
+    let specs = described.into_iter().flat_map(|service| service.specs);
+    let specs = specs.map(|spec| Spec { log: LogLimits { all_services, ..spec.log }, ..spec }).collect();
     let env_files = env_files.paths();
     let fingerprint = fingerprint(inputs, &env_files);
     Some(Project { name, directory: inputs.directory.clone(), specs, env_files, fingerprint })

@@ -1,6 +1,11 @@
 //! Collects what is wrong, with its place. Judges nothing.
 
-use std::{collections::BTreeSet, ops::Range, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::NamedSource;
 
@@ -93,11 +98,17 @@ impl Report {
 
     /// `shop.toml:4:1`, for a message that speaks of a second place.
     pub(crate) fn spell(&self, place: &Place) -> String {
-        let Some(text) = self.texts.get(place.text) else { return String::new() };
+        let (path, line, column) = self.locate(place);
+        format!("{}:{line}:{column}", path.display())
+    }
+
+    /// The file, the line and the character where a place begins; both count from 1.
+    pub(crate) fn locate(&self, place: &Place) -> (PathBuf, usize, usize) {
+        let Some(text) = self.texts.get(place.text) else { return (PathBuf::new(), 0, 0) };
         let before = text.as_str().get(..place.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}", text.path.display())
+        (text.path.clone(), line, column)
     }
 
     /// Everything, in the order of the texts.

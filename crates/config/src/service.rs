@@ -16,6 +16,7 @@ use crate::{
     report::{Place, Report},
     shape::SERVICE,
     suggest::quoted,
+    trail::{Traced, Trail},
     tree::{Data, Entry, Table, Value},
 };
 
@@ -43,19 +44,29 @@ pub(crate) struct Reader<'a, 'b> {
     pub(crate) named: &'a Named,
     pub(crate) env_files: &'a mut EnvFiles<'b>,
     pub(crate) report: &'a mut Report,
+    pub(crate) trail: &'a mut Trail,
 }
 
 /// A service's own settings and those of `[defaults]`, merged; `env` and `env_file` stay apart, because a service's
 /// `env_file` comes over the defaults' `env`.
 struct Layered {
     merged: Table,
+    /// What is said of `env_file`, as it is said.
+    env_file: Option<Value>,
     environment: [Environment; 2],
 }
 
 /// What one layer adds to the environment: its files, then its `env` over them.
 struct Environment {
     files: Vec<EnvFile>,
-    variables: Vec<(String, String)>,
+    variables: Vec<Variable>,
+}
+
+/// A variable of a table `env`.
+struct Variable {
+    name: String,
+    value: String,
+    place: Place,
 }
 
 impl Environment {
@@ -83,18 +94,32 @@ impl Reader<'_, '_> {
             None => Vec::new(),
             Some(kind) => self.specs(&name, kind, &layered, &edges),
         };
+        let first = specs.first();
+        let traced = Traced {
+            name: name.as_str().to_owned(),
+            env: first.map(|_| self.candidates(&layered)).unwrap_or_default(),
+            first: first.cloned(),
+            merged: layered.merged,
+            env_file: layered.env_file,
+        };
+        self.trail.services.push(traced);
         Some(Described { name, kind, edges, specs })
     }
 
-    fn layered(&self, own: Table) -> Layered {
+    fn layered(&mut self, own: Table) -> Layered {
         let (mut under, mut over) = (self.defaults.clone(), own);
         // An empty list is said as well: it takes the files of the defaults away.
         let replaced = over.entry("env_file").is_some();
+        if let (Some(upper), Some(lower)) = (over.get("env_file"), under.entry("env_file")) {
+            self.trail.note_replaced(upper, lower);
+        }
+        let env_file = over.get("env_file").or(under.get("env_file")).cloned();
         let (mut lower, upper) = (Environment::take_from(&mut under), Environment::take_from(&mut over));
         if replaced {
             lower.files.clear();
         }
-        Layered { merged: overlay(under, over, &SERVICE), environment: [lower, upper] }
+        let merged = overlay(under, over, &SERVICE, self.trail);
+        Layered { merged, env_file, environment: [lower, upper] }
     }
 
     fn kind(&self, name: &ServiceName, table: &Table) -> Option<Kind> {
@@ -114,7 +139,7 @@ impl Reader<'_, '_> {
             kind,
             inherited: inherited(self.inputs.variables, &self.inherited_names(table)),
             depends_on: edges.iter().filter_map(Edge::dependency).collect(),
-            restart: self.restart(table, kind),
+            restart: self.restart(table, name, kind),
             stop: policy::stop(table),
             log: self.log(table),
             rerun_unknown: table.boolean("rerun_unknown").unwrap_or(false),
@@ -210,12 +235,12 @@ fn texts(list: Option<&[Value]>) -> impl Iterator<Item = (&str, &Place)> {
     })
 }
 
-fn env(table: Option<Table>) -> Vec<(String, String)> {
+fn env(table: Option<Table>) -> Vec<Variable> {
     let entries = table.unwrap_or_default().0;
     entries
         .into_iter()
         .filter_map(|entry| match entry.value.data {
-            Data::Text(value) => Some((entry.key, value)),
+            Data::Text(value) => Some(Variable { name: entry.key, value, place: entry.value.place }),
             _ => None,
         })
         .collect()

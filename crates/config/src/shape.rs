@@ -40,6 +40,13 @@ const SERVICES: Shape = Shape::Map(Keys::Services, &Shape::Table(&SERVICE));
 /// `[mainstay]`.
 pub(crate) const MAINSTAY: Fields = Fields::new(&[
     Setting::new("name", Shape::Text, "the folder's name", "The project's name.").such_as(r#""shop""#),
+    Setting::new(
+        "log_total",
+        Shape::Size(SMALLEST_LOG),
+        "no bound",
+        "How large the log files of all services may be together. The oldest rotated ones go first; what is written to, and the newest rotated file of each service, always stays.",
+    )
+    .such_as(r#""1GB""#),
     Setting::later("http", "The HTTP door and its address."),
     Setting::later("nats", "The NATS door and its broker."),
 ]);
@@ -228,7 +235,7 @@ const RESTART_WHEN: &[Word] = &[
         "on-abort",
         "failure",
     ]),
-    Word::new("always", "all").elsewhere(&["yes", "true", "unless-stopped"]),
+    Word::new("always", "all (not for oneshots)").elsewhere(&["yes", "true", "unless-stopped"]),
 ];
 
 const UNLIMITED: &[Word] = &[Word::new("unlimited", "it never gives up")
@@ -386,7 +393,23 @@ const LOG: Fields = Fields::new(&[
         "\"100MB\"",
         "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`.",
     ),
-    Setting::later("compress", "Whether rotated files are compressed."),
+    Setting::new(
+        "compress",
+        Shape::Boolean,
+        "true",
+        "Whether rotated files are compressed (zstd), all but the newest.",
+    ),
+    Setting::new(
+        "when_full",
+        Shape::Word(WHEN_FULL),
+        "\"wait\"",
+        "What becomes of output that the log file does not take, because the disk is full or broken.",
+    ),
     Setting::later("split", "Whether stdout and stderr are kept apart."),
-    Setting::later("when_full", "Whether a service waits or its output is dropped when the disk is slow."),
 ]);
+
+const WHEN_FULL: &[Word] = &[
+    Word::new("wait", "it waits, and so does the service once its pipe is full")
+        .elsewhere(&["block", "blocking"]),
+    Word::new("drop", "it is dropped and counted").elsewhere(&["discard", "lose", "non-blocking"]),
+];

@@ -112,6 +112,17 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
     whole.checked_mul(factor)?.checked_add(u64::try_from(part).ok()?)
 }
 
+/// `10MB`, `200MiB`, for a message; [`size`] reads it back.
+pub(crate) fn size_text(size: Bytes) -> String {
+    const NAMES: [&str; 9] = ["TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "KB", "B"];
+    let exact = NAMES.iter().filter_map(|name| {
+        let (_, factor) = UNITS.iter().find(|(unit, _)| unit.eq_ignore_ascii_case(name))?;
+        (size.0 >= *factor && size.0.is_multiple_of(*factor)).then(|| (size.0 / factor, name))
+    });
+    let (number, name) = exact.min_by_key(|(number, _)| *number).unwrap_or((size.0, &"B"));
+    format!("{number}{name}")
+}
+
 /// A factor in thousandths, when it is from 1 to 1000.
 pub(crate) fn factor(number: f64) -> Option<u32> {
     #[expect(clippy::cast_possible_truncation, reason = "at most a million, as the range says")]
@@ -228,6 +239,13 @@ mod tests {
             ["", "10", "10M", "MB", "-1MB", "1.2.3MB", "1PB", "99999999999999999999B", "99999999TiB", ".5MB"]
         {
             assert_eq!(size(bad).map_err(|fault| fault.code), Err(Code::InvalidSize), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_told_in_their_largest_whole_unit() {
+        for text in ["0B", "999B", "10MB", "200MiB", "1GB", "3TiB", "1KiB", "1536B"] {
+            assert_eq!(size_text(size(text).unwrap()), text);
         }
     }
 

@@ -17,7 +17,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_config::{Inputs, Problems, Project, Source, load, reference, schema};
+use mainstay_config::{
+    Explained, Inputs, Key, Overridden, Problems, Project, Source, UsedBy, explain, load, reference, schema,
+};
 
 /// The files of a case: path and text.
 fn files(case: &str) -> Vec<(String, String)> {
@@ -49,6 +51,10 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 fn load_case(case: &str) -> Result<Project, Problems> {
+    with_inputs(case, load)
+}
+
+fn with_inputs<T>(case: &str, read: impl FnOnce(&Inputs<'_>) -> T) -> T {
     let (mut base, mut local, mut others) = (Vec::new(), None, BTreeMap::new());
     for (path, text) in files(case) {
         match path.as_str() {
@@ -57,7 +63,7 @@ fn load_case(case: &str) -> Result<Project, Problems> {
             _ => drop(others.insert(path, text)),
         }
     }
-    let read = |path: &Path| {
+    let reader = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match (name, others.get(name)) {
             ("forbidden.env", _) => Err(io::Error::new(io::ErrorKind::PermissionDenied, "permission denied")),
@@ -66,7 +72,8 @@ fn load_case(case: &str) -> Result<Project, Problems> {
         }
     };
     let variables = variables();
-    load(&Inputs { base, local, directory: PathBuf::from("/srv/shop"), variables: &variables, read: &read })
+    let directory = PathBuf::from("/srv/shop");
+    read(&Inputs { base, local, directory, variables: &variables, read: &reader })
 }
 
 fn cases(folder: &str) -> Vec<PathBuf> {
@@ -123,6 +130,72 @@ fn right_files_become_what_they_say() {
     });
     for path in cases("valid") {
         assert!(load_case(&fs::read_to_string(&path).unwrap()).is_ok(), "{}", path.display());
+    }
+}
+
+/// A line a value: what is in force, who says so, what was replaced in it; below it, what it took the place of.
+fn told(explained: &Explained) -> String {
+    let mark = |secret: bool| if secret { " (secret)" } else { "" };
+    let Explained { key, value, origin, variables, overridden, secret } = explained;
+    let value = value.as_ref().map_or("-".to_owned(), |value| format!("{} ({})", value.toml(), value.kind()));
+    let mut text = format!("{key} = {value}{} <- {origin}", mark(*secret));
+    for used in variables {
+        let by = match used.by {
+            UsedBy::Value => "",
+            UsedBy::Fallback => " not set: its default",
+        };
+        text.push_str(&format!(" ${{{}}}{by}", used.name));
+    }
+    text.push('\n');
+    for Overridden { key, value, origin, secret } in overridden {
+        text.push_str(&format!("    over {key} = {}{} <- {origin}\n", value.toml(), mark(*secret)));
+    }
+    text
+}
+
+#[test]
+fn every_value_has_an_origin() {
+    if skipped() {
+        return;
+    }
+    check_all("explain", |case| match with_inputs(case, explain) {
+        // Only one case tells what nobody says, so that a new setting does not change them all.
+        Ok(explained) => {
+            let all = case.starts_with("# Everything.");
+            let is_said = |one: &&Explained| one.origin.place().is_some();
+            explained.iter().filter(|one| all || is_said(one)).map(told).collect()
+        }
+        Err(problems) => format!("refused:\n{}", problems.plain()),
+    });
+}
+
+/// Whatever a right file says, all of it is told once, and nothing hangs where no setting is.
+#[test]
+fn every_right_file_is_explained() {
+    for path in cases("valid") {
+        let explained = with_inputs(&fs::read_to_string(&path).unwrap(), explain).unwrap();
+        let keys: std::collections::BTreeSet<_> = explained.iter().map(|one| &one.key).collect();
+        assert_eq!(keys.len(), explained.len(), "{}", path.display());
+        for one in &explained {
+            assert_eq!(one.key.check(), Ok(()), "{}", path.display());
+            assert!(one.overridden.iter().all(|other| other.origin != one.origin), "{one:?}");
+        }
+        // The environment that is told is the one that is given.
+        let project = load_case(&fs::read_to_string(&path).unwrap()).unwrap();
+        for spec in &project.specs {
+            let number = spec.id.instance.map_or(1, std::num::NonZeroU32::get);
+            let env = Key::of_service(spec.id.name.as_str()).child("env");
+            let told = explained.iter().filter(|one| number == 1 && env.below(&one.key).is_some());
+            for one in told {
+                let name = one.key.parts().last().unwrap();
+                let given = spec.env.get(name).or(spec.inherited.get(name)).unwrap();
+                assert_eq!(one.value.as_ref().unwrap().plain().replace("{instance}", "1"), *given, "{name}");
+            }
+            let count =
+                spec.inherited.keys().chain(spec.env.keys()).collect::<std::collections::BTreeSet<_>>().len();
+            let told = explained.iter().filter(|one| env.below(&one.key).is_some()).count();
+            assert_eq!(told, count, "{}", spec.id);
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 use mainstay_decide::{Change, Event, GraphError, Live, Memory, Project};
 use mainstay_model::{
-    Bytes, Command, Kind, LogLimits, Moment, Reason, RestartPolicy, RestartWhen, RunId, ServiceId, Signal,
-    Spec, StopPolicy,
+    Bytes, Command, Health, Kind, LogLimits, Moment, Reason, RestartPolicy, RestartWhen, RunId, ServiceId,
+    Signal, Spec, StopPolicy,
 };
 use mainstay_runner::Runner;
 use mainstay_wire::{
@@ -23,6 +23,8 @@ use crate::{
     clock,
     followers::Followers,
     hands::Hands,
+    history::{self, History},
+    logs::Logs,
     memo::{from_memo, made_from},
     request,
     state::{Recorded, StateError, StateFile},
@@ -45,6 +47,15 @@ pub(crate) enum Flow {
     Lost,
 }
 
+/// Who watches over the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// The anchor does.
+    There,
+    /// Nobody does any more.
+    Gone,
+}
+
 /// Everything that the daemon knows.
 #[derive(Debug)]
 pub(crate) struct Brain {
@@ -53,10 +64,17 @@ pub(crate) struct Brain {
     pub(crate) waiters: Waiters,
     pub(crate) followers: Followers,
     pub(crate) going_down: bool,
+    /// Whether somebody would start the keeper again.
+    pub(crate) anchor: Anchor,
     /// Those who wait for everything to be stopped.
     pub(crate) leavers: Vec<oneshot::Sender<Reply>>,
+    pub(crate) history: History,
     state: StateFile,
+    pub(crate) logs: Logs,
     readings: Readings,
+    /// Those that are in no description any more, as they were when that was so: their end is shown when nothing else is
+    /// known of them.
+    leaving: BTreeMap<ServiceId, ServiceView>,
 }
 
 impl Brain {
@@ -66,6 +84,7 @@ impl Brain {
         state: StateFile,
         recorded: Recorded,
         mut hands: Hands,
+        history: History,
         slots: &[SlotState],
     ) -> Result<Self, GraphError> {
         let now = clock::now();
@@ -82,15 +101,21 @@ impl Brain {
         let mut brain = Self {
             runner,
             going_down: recorded.going_down,
+            anchor: Anchor::There,
             recorded,
             waiters: Waiters::default(),
             followers: Followers::default(),
             leavers: Vec::new(),
+            history,
             state,
+            logs: Logs::default(),
             readings: Readings::default(),
+            leaving: BTreeMap::new(),
         };
+        brain.note_start(slots.is_empty());
         brain.show(&changes);
         brain.take_over(now, &slots)?;
+        brain.note_found();
         Ok(brain)
     }
 
@@ -101,6 +126,7 @@ impl Brain {
             Wake::Keeper(message) => self.heard(now, message),
             Wake::KeeperGone(text) => {
                 tracing::warn!("{text}");
+                self.history.note("daemon-ended", text, None);
                 return Flow::Lost;
             }
             Wake::Asked(asked) => request::take(self, asked),
@@ -111,20 +137,23 @@ impl Brain {
                     self.feed(now, &id, Event::NotSpawned { run, failure });
                 }
             }
-            Wake::Answered { id, run, answer } => self.feed(now, &id, Wake::answered(run, answer)),
+            Wake::Answered { id, run, question, answer } => {
+                self.feed(now, &id, Event::Answered { run, question, answer });
+            }
             Wake::Time => {
                 let changes = self.runner.tick(now);
                 self.show(&changes);
             }
-            Wake::Terminate => request::down::begin(self, request::down::How::InOrder),
+            Wake::Terminate => self.terminate(),
         }
-        self.waiters.answer(self.runner.project());
+        self.waiters.answer(clock::now(), self.runner.project());
         if self.going_down && self.is_quiet() { self.leave() } else { Flow::Continue }
     }
 
-    /// When the loop is to be woken for the project.
+    /// When the loop is to be woken for the project, or for somebody who waits.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
-        self.runner.project().wake_at().filter(|at| *at != Moment::NEVER)
+        let project = self.runner.project().wake_at().filter(|at| *at != Moment::NEVER);
+        project.into_iter().chain(self.waiters.wake_at()).min()
     }
 
     /// Writes what is wanted, before it is acted on.
@@ -137,13 +166,14 @@ impl Brain {
     /// Shows changes to those who follow, and to the log.
     pub(crate) fn show(&mut self, changes: &[Change]) {
         for change in changes {
+            let kind = self.runner.project().service(&change.id).map(|service| service.spec().kind);
+            self.history.changed(change, kind);
             let reason = change.reason.sentence(clock::now());
             tracing::info!("{} {} (was {}): {reason}", change.id, change.to, change.from);
             if self.followers.is_empty() {
                 continue;
             }
-            let log_dir = self.runner.execution().log_dir(&change.id);
-            if let Some(mut service) = view::service(self.runner.project(), &change.id, &log_dir) {
+            if let Some(mut service) = self.view_of_changed(change) {
                 // Several changes of one service may follow from one event: each is shown as it was.
                 service.phase = change.to.as_str().to_owned();
                 service.reason.code = change.reason.code().to_owned();
@@ -152,6 +182,41 @@ impl Brain {
                 self.followers.show(&EventView { time: clock::wall(clock::now()), service, from });
             }
         }
+        let project = self.runner.project();
+        self.leaving.retain(|id, _| project.service(id).is_some());
+    }
+
+    /// Those that are there and have no place in this description.
+    pub(crate) fn not_among(&self, specs: &[Spec]) -> Vec<ServiceId> {
+        let described: BTreeSet<&ServiceId> = specs.iter().map(|spec| &spec.id).collect();
+        self.runner.project().ids().filter(|id| !described.contains(id)).cloned().collect()
+    }
+
+    /// Keeps what is known of those that are about to be removed, so that their end can be shown.
+    pub(crate) fn expect_to_leave(&mut self, ids: &[ServiceId]) {
+        for id in ids {
+            let log_dir = self.runner.execution().log_dir(id);
+            if let Some(service) = view::service(self.runner.project(), id, &log_dir) {
+                self.leaving.insert(id.clone(), service);
+            }
+        }
+    }
+
+    fn view_of_changed(&mut self, change: &Change) -> Option<ServiceView> {
+        let log_dir = self.runner.execution().log_dir(&change.id);
+        view::service(self.runner.project(), &change.id, &log_dir).or_else(|| {
+            let known = self.leaving.get(&change.id)?.clone();
+            Some(ServiceView {
+                status: Health::from(change.to).as_str().to_owned(),
+                wanted: false,
+                ready: false,
+                pid: None,
+                since: Some(clock::wall(clock::now())),
+                exit: None,
+                next: None,
+                ..known
+            })
+        })
     }
 
     /// Every service, for a list.
@@ -160,9 +225,16 @@ impl Brain {
         for id in ids {
             let log_dir = self.runner.execution().log_dir(id);
             let project = self.runner.project();
-            services.extend(view::service_with_usage(project, id, &log_dir, &mut self.readings));
+            let view = view::service_with_usage(project, id, &log_dir, &mut self.readings);
+            let log_counts = self.logs.view(id);
+            services.extend(view.map(|view| ServiceView { log_counts, ..view }));
         }
-        Answer::Services { schema_version: mainstay_wire::SCHEMA_VERSION, services, config: self.config() }
+        Answer::Services {
+            schema_version: mainstay_wire::SCHEMA_VERSION,
+            services,
+            config: self.config(),
+            anchor: self.anchor == Anchor::There,
+        }
     }
 
     fn config(&self) -> ConfigView {
@@ -182,8 +254,23 @@ impl Brain {
             FromKeeper::Exited { slot, run, exit } => {
                 (slot, Event::Exited { run: RunId(run), exit: exit.into() })
             }
+            FromKeeper::Logs { counts, complete } => {
+                self.logs.take(counts);
+                if complete {
+                    request::counted(self);
+                }
+                return;
+            }
             FromKeeper::Terminate => {
-                request::down::begin(self, request::down::How::InOrder);
+                self.terminate();
+                return;
+            }
+            FromKeeper::AnchorGone => {
+                tracing::warn!("the anchor has ended: nobody would start the keeper again");
+                self.anchor = Anchor::Gone;
+                let ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
+                let answer = self.services(&ids);
+                self.followers.tell(&answer);
                 return;
             }
             FromKeeper::Snapshot { .. } => {
@@ -201,6 +288,7 @@ impl Brain {
         self.show(&changes);
         if self.runner.project().service(id).is_none() {
             self.readings.forget(id);
+            self.logs.forget(id);
         }
     }
 
@@ -218,6 +306,7 @@ impl Brain {
             }
         }
         let specs = self.recorded.specs.clone();
+        self.expect_to_leave(&self.not_among(&specs));
         let changes = self.runner.apply(now, specs)?;
         self.show(&changes);
         let was_made_otherwise = |spec: &&Spec| {
@@ -243,7 +332,7 @@ impl Brain {
         }
     }
 
-    fn tell(&mut self, message: &ToKeeper) {
+    pub(crate) fn tell(&mut self, message: &ToKeeper) {
         self.runner.execution().tell(message);
     }
 
@@ -254,12 +343,40 @@ impl Brain {
         !project.ids().any(live)
     }
 
+    /// Somebody asked this process to end, and with it everything.
+    fn terminate(&mut self) {
+        if !self.going_down {
+            self.history.note("down-requested", "a signal asked for the end of everything".to_owned(), None);
+        }
+        request::down::begin(self, request::down::How::InOrder);
+    }
+
+    /// Where nothing ran, what was before has ended unseen.
+    fn note_start(&mut self, afresh: bool) {
+        let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+        let (code, what) = if afresh {
+            (history::STARTED, "found nothing running")
+        } else {
+            ("daemon-returned", "found its services again")
+        };
+        self.history.note(code, format!("daemon {version} (pid {pid}) {what}"), None);
+    }
+
+    /// How services are now, for a history that may lack the last words of an earlier daemon.
+    fn note_found(&mut self) {
+        let project = self.runner.project();
+        for service in project.ids().filter_map(|id| project.service(id)) {
+            self.history.found(service);
+        }
+    }
+
     fn leave(&mut self) -> Flow {
         for leaver in self.leavers.drain(..) {
             // A client that left in this moment needs no answer.
             let _ = leaver.send(Ok(Answer::Down).into());
         }
-        self.followers = Followers::default();
+        self.followers.finish();
+        self.history.note("daemon-ended", "everything is stopped".to_owned(), None);
         self.tell(&ToKeeper::Finish);
         Flow::Finished
     }
@@ -299,7 +416,7 @@ fn stray(id: &ServiceId) -> Spec {
         restart: RestartPolicy::with(RestartWhen::Never),
         ready: None,
         stop: StopPolicy { signal: Signal::TERM, timeout: STRAY_PATIENCE },
-        log: LogLimits { max_size: Bytes(10_000_000), keep: NonZeroU32::MIN, total: Bytes(20_000_000) },
+        log: LogLimits { keep: NonZeroU32::MIN, total: Bytes(20_000_000), ..LogLimits::default() },
         rerun_unknown: false,
     }
 }

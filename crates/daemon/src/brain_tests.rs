@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     brain::{Brain, Flow},
     hands::{Hands, Surroundings},
+    history::History,
     keeper_link,
     memo::made_from,
     state::{Recorded, StateFile},
@@ -51,6 +52,7 @@ fn spec(id: &str, command: &str) -> Spec {
             max_size: mainstay_model::Bytes(1000),
             keep: 3.try_into().unwrap(),
             total: mainstay_model::Bytes(9000),
+            ..mainstay_model::LogLimits::default()
         },
         rerun_unknown: false,
     }
@@ -70,7 +72,14 @@ impl Stage {
         };
         let dir = tempfile::tempdir().unwrap();
         let state = StateFile::of(dir.path());
-        let brain = Brain::recall(state, recorded, Hands::new(sender, wakes, surroundings), slots).unwrap();
+        let brain = Brain::recall(
+            state,
+            recorded,
+            Hands::new(sender, wakes, surroundings),
+            History::default(),
+            slots,
+        )
+        .unwrap();
         let keeper = UnixStream::from_std(theirs).unwrap();
         Self { brain, woken, keeper, frames: Frames::default(), dir }
     }
@@ -95,6 +104,10 @@ impl Stage {
     }
 
     fn apply(&mut self, specs: &[Spec]) -> oneshot::Receiver<Reply> {
+        self.apply_within(specs, None)
+    }
+
+    fn apply_within(&mut self, specs: &[Spec], within_ms: Option<u64>) -> oneshot::Receiver<Reply> {
         let request = Request::Apply {
             project: "shop".to_owned(),
             dir: "/".to_owned(),
@@ -103,6 +116,7 @@ impl Stage {
             specs: specs.iter().map(WireSpec::from).collect(),
             start: Vec::new(),
             wait: true,
+            within_ms,
         };
         self.ask(request).1
     }
@@ -220,7 +234,7 @@ async fn an_unknown_user_is_a_failed_start_and_a_stop_meanwhile_is_kept() {
     assert!(services[0].reason.text.contains("no-such-user-at-all"), "{}", services[0].reason.text);
     let ToKeeper::Acknowledge { run: 1, .. } = stage.said().await else { panic!() };
 
-    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false };
+    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false, within_ms: None };
     let _ = stage.ask(request(Act::Start));
     let _ = stage.ask(request(Act::Stop));
     let wake = stage.woken.recv().await.unwrap();
@@ -255,10 +269,106 @@ async fn what_cannot_be_written_keeps_nobody_from_stopping() {
     stage.said().await;
     stage.heard(started("api", 1));
     std::fs::remove_dir_all(stage.dir.path()).unwrap();
-    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false };
+    let request = |act| Request::Act { act, services: vec!["api".to_owned()], wait: false, within_ms: None };
     let refused = stage.ask(request(Act::Stop)).1.await.unwrap().into_result();
     assert!(refused.is_ok(), "{refused:?}");
     let ToKeeper::Signal { signal: 15, .. } = stage.said().await else { panic!() };
     let refused = stage.ask(request(Act::Start)).1.await.unwrap().into_result().unwrap_err();
     assert!(refused.text.contains("No such file"), "{}", refused.text);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn whoever_waits_with_a_bound_is_told_what_is_pending() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let mut answer = stage.apply_within(&[spec("api", "./api")], Some(3_600_000));
+    assert!(answer.try_recv().is_err());
+    assert!(stage.brain.wake_at().is_some(), "nothing else would wake it");
+    drop(answer);
+    stage.brain.take(Wake::Time);
+    assert_eq!(stage.brain.wake_at(), None, "one that has left is not waited for");
+
+    let answer = stage.apply_within(&[spec("api", "./api")], Some(0));
+    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let api = &services[0];
+    assert_eq!(
+        (api.state, api.phase.as_str(), api.pid, api.run),
+        (SettledState::Pending, "starting", None, 1)
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_no_longer_described_is_shown_to_its_end() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let _answer = stage.apply(&[spec("old", "./old"), spec("done", "./done"), spec("api", "./api")]);
+    for id in ["old", "done", "api"] {
+        stage.heard(started(id, 1));
+    }
+    stage.heard(exited("done", 1, WireExit::Code(0)));
+    let (sender, mut changes) = mpsc::channel(16);
+    stage.brain.take(Wake::Followed(sender));
+    let mut answer = stage.apply(&[spec("api", "./api")]);
+    assert!(answer.try_recv().is_err(), "one that is to go has not ended");
+    stage.heard(exited("old", 1, WireExit::Signal(15)));
+    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let rows: Vec<_> =
+        services.iter().map(|it| (it.id.as_str(), it.phase.as_str(), it.reason.code.as_str())).collect();
+    assert_eq!(
+        rows,
+        [("done", "stopped", "removed"), ("old", "stopped", "removed"), ("api", "running", "running")]
+    );
+    assert!(services.iter().all(|service| service.state == SettledState::Done));
+
+    let mut seen = Vec::new();
+    while let Ok(reply) = changes.try_recv() {
+        if let Ok(Answer::Event(event)) = reply.into_result() {
+            let service = event.service;
+            seen.push((service.name, service.phase, service.reason.text, service.pid));
+        }
+    }
+    let (name, phase, text, pid) = seen.pop().unwrap();
+    assert_eq!((&*name, &*phase, &*text, pid), ("old", "stopped", "it is no longer in the files", None));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_slow_follower_is_told_at_the_end_how_much_it_has_missed() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let (sender, mut changes) = mpsc::channel(2);
+    stage.brain.take(Wake::Followed(sender));
+    let _answer = stage.apply(&[spec("api", "./api")]);
+    stage.heard(started("api", 1));
+    stage.ask(Request::Down { kill: true });
+    assert!(matches!(changes.try_recv().unwrap().into_result(), Ok(Answer::Services { .. })));
+    assert_eq!(stage.heard(exited("api", 1, WireExit::Signal(9))), Flow::Finished);
+    assert!(matches!(changes.try_recv().unwrap().into_result(), Ok(Answer::Event(_))));
+    assert_eq!(changes.try_recv().unwrap().into_result(), Ok(Answer::Missed { events: 2 }));
+    assert!(changes.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_end_of_the_anchor_is_told_to_all_who_ask_and_follow() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let (sender, mut changes) = mpsc::channel(2);
+    stage.brain.take(Wake::Followed(sender));
+    let anchor = |answer| match answer {
+        Ok(Answer::Services { anchor, .. }) => anchor,
+        other => panic!("{other:?}"),
+    };
+    assert!(anchor(changes.try_recv().unwrap().into_result()));
+    assert!(anchor(stage.ask(Request::List).1.await.unwrap().into_result()));
+    assert!(changes.try_recv().is_err());
+    assert_eq!(stage.heard(mainstay_wire::FromKeeper::AnchorGone), Flow::Continue);
+    assert!(!anchor(changes.try_recv().unwrap().into_result()));
+    assert!(!anchor(stage.ask(Request::List).1.await.unwrap().into_result()));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_request_that_comes_too_late_is_answered() {
+    let ask = |request| {
+        let (reply, answer) = oneshot::channel();
+        crate::request::take_too_late(Asked { request, peer: Peer { uid: 0, pid: None }, reply });
+        answer
+    };
+    assert_eq!(ask(Request::Down { kill: false }).await.unwrap().into_result(), Ok(Answer::Down));
+    let refused = ask(Request::List).await.unwrap().into_result().unwrap_err();
+    assert_eq!(refused.code, mainstay_wire::ErrorCode::GoingDown);
 }

@@ -29,29 +29,61 @@ impl Followers {
 
     /// Shows them a change; those that are gone are dropped.
     pub(crate) fn show(&mut self, event: &EventView) {
-        self.0.retain_mut(|follower| follower.show(event));
+        self.tell(&Answer::Event(Box::new(event.clone())));
+    }
+
+    /// Tells them something else; those that are gone are dropped.
+    pub(crate) fn tell(&mut self, answer: &Answer) {
+        self.0.retain_mut(|follower| follower.tell(answer));
+    }
+
+    /// There is nothing more to show: lets go of all, who are told what they missed at the end.
+    pub(crate) fn finish(&mut self) {
+        for mut follower in self.0.drain(..) {
+            // One that is still full has missed even that.
+            let _ = follower.catch_up();
+        }
     }
 }
 
+/// What became of something that was offered to a follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    Taken,
+    Full,
+    Gone,
+}
+
 impl Follower {
-    fn show(&mut self, event: &EventView) -> bool {
-        if self.missed > 0 {
-            match self.sender.try_send(Ok(Answer::Missed { events: self.missed }).into()) {
-                Ok(()) => self.missed = 0,
-                Err(TrySendError::Full(_)) => {
-                    self.missed += 1;
-                    return true;
-                }
-                Err(TrySendError::Closed(_)) => return false,
-            }
+    /// Whether it is still there.
+    fn tell(&mut self, answer: &Answer) -> bool {
+        let offer = match self.catch_up() {
+            Offer::Taken => self.offer(answer.clone()),
+            other => other,
+        };
+        if offer == Offer::Full {
+            self.missed += 1;
         }
-        match self.sender.try_send(Ok(Answer::Event(Box::new(event.clone()))).into()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
-                self.missed += 1;
-                true
-            }
-            Err(TrySendError::Closed(_)) => false,
+        offer != Offer::Gone
+    }
+
+    /// Tells it how many it has missed, if any.
+    fn catch_up(&mut self) -> Offer {
+        if self.missed == 0 {
+            return Offer::Taken;
+        }
+        let offer = self.offer(Answer::Missed { events: self.missed });
+        if offer == Offer::Taken {
+            self.missed = 0;
+        }
+        offer
+    }
+
+    fn offer(&self, answer: Answer) -> Offer {
+        match self.sender.try_send(Ok(answer).into()) {
+            Ok(()) => Offer::Taken,
+            Err(TrySendError::Full(_)) => Offer::Full,
+            Err(TrySendError::Closed(_)) => Offer::Gone,
         }
     }
 }

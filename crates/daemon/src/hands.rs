@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use mainstay_decide::QuestionId;
 use mainstay_host::{User, effective_uid, lookup_user};
 use mainstay_model::{Exit, ReadyCheck, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec};
 use mainstay_probe::Exec;
@@ -92,6 +93,9 @@ impl Hands {
             max_size: spec.log.max_size.0,
             keep: spec.log.keep.get(),
             total: spec.log.total.0,
+            compress: spec.log.compress,
+            when_full: spec.log.when_full.into(),
+            all_services: spec.log.all_services.map(|bytes| bytes.0),
         }
     }
 
@@ -138,9 +142,9 @@ impl Hands {
         });
     }
 
-    fn question(&self, id: &ServiceId, run: RunId, spec: &Spec) -> Question {
+    fn asker(&self, id: &ServiceId, run: RunId, spec: &Spec) -> Asker {
         let user = self.users.get(id).cloned();
-        Question {
+        Asker {
             dir: spec.working_dir.to_string_lossy().into_owned(),
             env: self.variables(spec, user.as_ref(), run, 0, None),
             user: spec.user.clone().map(|name| (name, user)),
@@ -202,15 +206,15 @@ fn identity(user: &User, own: u32) -> Option<Identity> {
     takes_on.then(|| Identity { uid: user.uid, gid: user.gid, groups: user.groups.clone() })
 }
 
-/// A command that asks how a service is, as that service's user and in its environment.
-struct Question {
+/// Asks a service how it is by a command, as that service's user and in its environment.
+struct Asker {
     dir: String,
     env: BTreeMap<String, String>,
     /// The user's name, and the user when a start has looked it up already.
     user: Option<(String, Option<User>)>,
 }
 
-impl Question {
+impl Asker {
     async fn ask(self, command: &mainstay_model::Command, limit: std::time::Duration) -> Result<(), String> {
         let identity = match self.user {
             None => None,
@@ -269,19 +273,19 @@ impl Execution for Hands {
         self.send_signal(id, run, Signal::KILL, Scope::Everything);
     }
 
-    fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec) {
+    fn ask(&mut self, id: &ServiceId, run: RunId, question: QuestionId, spec: &Spec) {
         let Some(policy) = spec.ready.clone() else { return };
-        let question = self.question(id, run, spec);
+        let asker = self.asker(id, run, spec);
         let (wakes, of) = (self.wakes.clone(), id.clone());
         let asking = tokio::spawn(async move {
             let limit = policy.probe_timeout;
             let answer = match policy.check {
                 ReadyCheck::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
-                ReadyCheck::Exec(command) => question.ask(&command, limit).await,
+                ReadyCheck::Exec(command) => asker.ask(&command, limit).await,
                 ReadyCheck::After(_) => return,
             };
             // A closed channel is a daemon that ends.
-            let _ = wakes.send(Wake::Answered { id: of, run, answer }).await;
+            let _ = wakes.send(Wake::Answered { id: of, run, question, answer }).await;
         });
         if let Some(earlier) = self.asking.insert(id.clone(), asking.abort_handle()) {
             earlier.abort();

@@ -7,11 +7,17 @@ mod brain;
 #[cfg(test)]
 mod brain_tests;
 mod clock;
+mod connections;
 mod environment;
 mod followers;
+mod handle;
 mod hands;
+mod history;
 mod keeper_link;
 mod local_socket;
+#[cfg(test)]
+mod local_socket_tests;
+mod logs;
 mod main_loop;
 mod memo;
 mod request;
@@ -21,4 +27,7 @@ mod waiters;
 mod wake;
 
 pub use environment::{Invocation, PersonalData, environment};
+pub use handle::{Answering, Arrival, Door, Doors, Handle, Serving};
+pub use history::read_history;
 pub use main_loop::{Options, main};
+pub use wake::Peer;

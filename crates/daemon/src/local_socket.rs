@@ -1,6 +1,10 @@
 //! The local socket: lines in, lines out, for peers that may. It understands no request.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{
+    io::{ErrorKind, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    time::Duration,
+};
 
 use mainstay_wire::{ErrorCode, LINE_LIMIT, Reply, Request, WireError};
 use tokio::{
@@ -9,16 +13,17 @@ use tokio::{
         UnixListener, UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::mpsc,
 };
 
 use crate::{
-    followers::FOLLOWER_LIMIT,
-    wake::{Asked, Peer, Wake},
+    connections::{Connection, Connections},
+    handle::{Arrival, Doors, Handle},
+    wake::{Peer, Wake},
 };
 
-/// Connections at one time; further ones wait in the socket's backlog.
-const CONNECTION_LIMIT: usize = 256;
+/// The pause after a connection could not be taken.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Held by every request that is being answered, so that the end of the daemon can wait for the last answers.
 pub(crate) type Busy = mpsc::Sender<()>;
@@ -30,30 +35,46 @@ pub(crate) fn listener(descriptor: OwnedFd) -> std::io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-/// Takes connections until the loop is gone.
-pub(crate) async fn accept_all(listener: UnixListener, wakes: mpsc::Sender<Wake>, busy: Busy) {
-    let room = Arc::new(Semaphore::new(CONNECTION_LIMIT));
+/// Takes connections, as many at a time as there are seats, until the loop is gone.
+pub(crate) async fn accept_all(
+    listener: UnixListener,
+    mut connections: Connections,
+    doors: Doors,
+    wakes: mpsc::Sender<Wake>,
+    busy: Busy,
+) {
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve(stream, wakes.clone(), busy.downgrade(), permit));
-            }
+            Ok((stream, _)) => match connections.seat().await {
+                Some(connection) => {
+                    let handle = Handle::new(wakes.clone(), busy.downgrade());
+                    tokio::spawn(serve(stream, handle, doors.clone(), connection));
+                }
+                None => refuse(stream),
+            },
             Err(error) => {
                 // Out of descriptors, most likely: wait for one to come back instead of turning in place.
                 tracing::warn!("a connection to the local socket was not taken: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(AGAIN).await;
             }
         }
     }
 }
 
-async fn serve(
-    stream: UnixStream,
-    wakes: mpsc::Sender<Wake>,
-    busy: mpsc::WeakSender<()>,
-    permit: OwnedSemaphorePermit,
-) {
+/// Says why, and closes. Waits for nobody: a new connection has room for a line.
+fn refuse(stream: UnixStream) {
+    let error = WireError::new(
+        ErrorCode::Busy,
+        "too many are connected: each connection that there may be follows, or waits for an answer",
+    )
+    .with_help("end one of them (an `up` in another terminal, say), then try again");
+    tracing::warn!("a connection to the local socket was refused: {error}");
+    // One that is gone already needs no reason.
+    let _ = line(&Err(error).into()).and_then(|line| stream.into_std()?.write_all(&line));
+}
+
+/// Request after request, until the peer has no more, or is to make room for another.
+async fn serve(stream: UnixStream, handle: Handle, doors: Doors, mut connection: Connection) {
     let Ok(credentials) = stream.peer_cred() else { return };
     let peer = Peer { uid: credentials.uid(), pid: credentials.pid() };
     let (reader, mut writer) = stream.into_split();
@@ -66,14 +87,37 @@ async fn serve(
         let _ = write(&mut writer, &Err(error).into()).await;
         return;
     }
-    while let Some(line) = next_line(&mut reader, &mut writer).await {
-        let answered = busy.upgrade();
-        if answer(&line, peer, &mut reader, &mut writer, &wakes).await.is_err() {
-            break;
+    let first = tokio::select! {
+        biased;
+        first = first_byte(&mut reader) => first,
+        () = connection.asked_to_leave() => None,
+    };
+    let Some(first) = first else { return };
+    if let Some(door) = doors.of(first) {
+        connection.is_busy();
+        return door.serve(Arrival { reader, writer, peer }, handle).await;
+    }
+    loop {
+        // What has come is read before anybody leaves.
+        let line = tokio::select! {
+            biased;
+            line = next_line(&mut reader, &mut writer) => line,
+            () = connection.asked_to_leave() => None,
+        };
+        let Some(line) = line else { return };
+        connection.is_busy();
+        let answered = handle.answering();
+        if answer(&line, peer, &mut reader, &mut writer, &handle).await.is_err() {
+            return;
         }
         drop(answered);
+        connection.is_idle();
     }
-    drop(permit);
+}
+
+/// The first byte of all, which stays there; `None` at the end.
+async fn first_byte(reader: &mut BufReader<OwnedReadHalf>) -> Option<u8> {
+    reader.fill_buf().await.ok()?.first().copied()
 }
 
 /// The next line; `None` at the end, or after one that is too long to be a request.
@@ -99,7 +143,7 @@ async fn answer(
     peer: Peer,
     reader: &mut BufReader<OwnedReadHalf>,
     writer: &mut OwnedWriteHalf,
-    wakes: &mpsc::Sender<Wake>,
+    handle: &Handle,
 ) -> Result<(), ()> {
     let request = match serde_json::from_slice(line) {
         Ok(request) => request,
@@ -109,12 +153,10 @@ async fn answer(
         }
     };
     if matches!(request, Request::Follow) {
-        return stream_answers(reader, writer, wakes).await;
+        return stream_answers(reader, writer, handle).await;
     }
-    let (sender, receiver) = oneshot::channel();
-    wakes.send(Wake::Asked(Asked { request, peer, reply: sender })).await.map_err(drop)?;
     tokio::select! {
-        reply = receiver => write(writer, &reply.map_err(drop)?).await,
+        reply = handle.ask(request, peer) => write(writer, &reply.ok_or(())?).await,
         () = gone(reader) => Err(()),
     }
 }
@@ -122,10 +164,9 @@ async fn answer(
 async fn stream_answers(
     reader: &mut BufReader<OwnedReadHalf>,
     writer: &mut OwnedWriteHalf,
-    wakes: &mpsc::Sender<Wake>,
+    handle: &Handle,
 ) -> Result<(), ()> {
-    let (sender, mut receiver) = mpsc::channel(FOLLOWER_LIMIT);
-    wakes.send(Wake::Followed(sender)).await.map_err(drop)?;
+    let mut receiver = handle.follow().await;
     loop {
         tokio::select! {
             reply = receiver.recv() => match reply {
@@ -141,19 +182,32 @@ async fn stream_answers(
 /// that has sent more waits its turn.
 async fn gone(reader: &mut BufReader<OwnedReadHalf>) {
     match reader.fill_buf().await {
-        Ok([]) => {
-            let ready = reader.get_ref().ready(Interest::READABLE).await;
-            if !ready.is_ok_and(|ready| ready.is_write_closed()) {
-                std::future::pending().await
-            }
-        }
+        Ok([]) => hung_up(reader.get_ref().as_ref()).await,
         Ok(_) => std::future::pending().await,
         Err(_) => {}
     }
 }
 
+/// Returns when the client has closed its reading end too.
+async fn hung_up(stream: &UnixStream) {
+    // Watched apart: what is taken for done here must not hold up an answer that is to be written.
+    let copy = stream.as_fd().try_clone_to_owned().map(std::os::unix::net::UnixStream::from);
+    let Ok(watch) = copy.and_then(UnixStream::from_std) else { return std::future::pending().await };
+    while let Ok(ready) = watch.ready(Interest::WRITABLE).await {
+        if ready.is_write_closed() {
+            return;
+        }
+        // That it can be written to is no news; the next news is waited for.
+        let _ = watch.try_io(Interest::WRITABLE, || Err::<(), _>(ErrorKind::WouldBlock.into()));
+    }
+}
+
 async fn write(writer: &mut OwnedWriteHalf, reply: &Reply) -> Result<(), ()> {
-    let mut line = serde_json::to_vec(reply).map_err(drop)?;
+    writer.write_all(&line(reply).map_err(drop)?).await.map_err(drop)
+}
+
+fn line(reply: &Reply) -> std::io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(reply)?;
     line.push(b'\n');
-    writer.write_all(&line).await.map_err(drop)
+    Ok(line)
 }

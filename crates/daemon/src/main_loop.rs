@@ -16,11 +16,14 @@ use tokio::{
 };
 
 use crate::{
-    brain::{Brain, Flow},
+    brain::{Anchor, Brain, Flow},
     clock,
+    connections::{CONNECTION_LIMIT, Connections},
+    handle::Doors,
     hands::{Hands, Surroundings},
+    history::History,
     keeper_link::{self, FromKeeperReader, ToKeeperSender},
-    local_socket,
+    local_socket, request,
     state::StateFile,
     wake::Wake,
 };
@@ -53,8 +56,8 @@ enum StartError {
     State(String),
 }
 
-/// Runs the daemon on the descriptors that its keeper handed over, until everything is stopped for good.
-pub fn main(options: &Options) -> ExitCode {
+/// Runs the daemon on the descriptors that its keeper handed over, with these doors, until everything is stopped for good.
+pub fn main(options: &Options, doors: Doors) -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -63,7 +66,7 @@ pub fn main(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(options)) {
+    match runtime.block_on(run(options, doors)) {
         Ok(Flow::Finished) => ExitCode::SUCCESS,
         Ok(Flow::Continue | Flow::Lost) => ExitCode::FAILURE,
         Err(error) => {
@@ -73,15 +76,15 @@ pub fn main(options: &Options) -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> Result<Flow, StartError> {
+async fn run(options: &Options, doors: Doors) -> Result<Flow, StartError> {
     let line = inherited_socket(KEEPER_FD).map_err(StartError::NoKeeper)?;
     let (keeper, mut reader, writing) = keeper_link::connect(line).map_err(StartError::NoKeeper)?;
     let listener =
         inherited_socket(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
-    let slots = greet(&keeper, &mut reader).await?;
+    let (slots, anchor) = greet(&keeper, &mut reader).await?;
     let (wakes, woken) = mpsc::channel(WAKE_LIMIT);
     let brain = recall(options, keeper.clone(), wakes.clone(), &slots);
-    let brain = match brain {
+    let mut brain = match brain {
         Ok(brain) => brain,
         Err(error) => {
             keeper.send(&ToKeeper::Trouble { text: error.to_string() });
@@ -90,9 +93,10 @@ async fn run(options: &Options) -> Result<Flow, StartError> {
             return Err(error);
         }
     };
+    brain.anchor = anchor;
     keeper.send(&ToKeeper::Up);
     tokio::spawn(reader.pass_on(wakes.clone()));
-    let flow = serve(brain, listener, wakes, woken).await;
+    let flow = serve(brain, listener, doors, wakes, woken).await;
     drop(keeper);
     // The brain and its senders are gone: the writer ends when `Finish` is written.
     let _ = timeout(LAST_ANSWERS, writing).await;
@@ -100,7 +104,10 @@ async fn run(options: &Options) -> Result<Flow, StartError> {
 }
 
 /// Says hello, and learns what is so.
-async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result<Vec<SlotState>, StartError> {
+async fn greet(
+    keeper: &ToKeeperSender,
+    reader: &mut FromKeeperReader,
+) -> Result<(Vec<SlotState>, Anchor), StartError> {
     keeper.send(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
     match reader.next().await.map_err(StartError::Keeper)? {
         FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor } => {
@@ -111,7 +118,7 @@ async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result
                 slots.len(),
                 if anchor { "anchored" } else { "without an anchor" }
             );
-            Ok(slots)
+            Ok((slots, if anchor { Anchor::There } else { Anchor::Gone }))
         }
         FromKeeper::Snapshot { protocol, .. } => Err(StartError::Keeper(format!(
             "the keeper speaks version {protocol}, this daemon {KEEPER_PROTOCOL}"
@@ -135,7 +142,9 @@ fn recall(
     let state = StateFile::of(&options.state_dir);
     let recorded = state.read().map_err(|error| StartError::State(error.to_string()))?;
     let hands = Hands::new(keeper, wakes, surroundings);
-    Brain::recall(state, recorded, hands, slots).map_err(|error| StartError::State(error.to_string()))
+    let history = History::begin(&options.state_dir);
+    Brain::recall(state, recorded, hands, history, slots)
+        .map_err(|error| StartError::State(error.to_string()))
 }
 
 /// The last part of the run folder is keyed by project.
@@ -146,11 +155,13 @@ fn key(run_dir: &Path) -> String {
 async fn serve(
     mut brain: Brain,
     listener: UnixListener,
+    doors: Doors,
     wakes: mpsc::Sender<Wake>,
     mut woken: mpsc::Receiver<Wake>,
 ) -> Flow {
     let (busy, mut all_answered) = mpsc::channel(1);
-    let accepting = tokio::spawn(local_socket::accept_all(listener, wakes, busy));
+    let connections = Connections::new(CONNECTION_LIMIT);
+    let accepting = tokio::spawn(local_socket::accept_all(listener, connections, doors, wakes, busy));
     let mut terminate = signal(SignalKind::terminate()).ok();
     // A daemon that found itself going down has that to finish first.
     let mut flow = if brain.going_down { brain.take(Wake::Terminate) } else { Flow::Continue };
@@ -159,8 +170,17 @@ async fn serve(
         flow = brain.take(wake);
     }
     accepting.abort();
+    let mut history = std::mem::take(&mut brain.history);
     drop(brain);
+    if flow == Flow::Finished {
+        while let Ok(wake) = woken.try_recv() {
+            if let Wake::Asked(asked) = wake {
+                request::take_too_late(asked);
+            }
+        }
+    }
     drop(woken);
+    let _ = timeout(LAST_ANSWERS, history.finish()).await;
     let _ = timeout(LAST_ANSWERS, all_answered.recv()).await;
     flow
 }

@@ -1,7 +1,9 @@
 //! Between what `decide` remembers and the memo that travels with the keeper.
 
+use std::path::PathBuf;
+
 use mainstay_decide::Memory;
-use mainstay_model::{Moment, PhaseName, Reason, Spec};
+use mainstay_model::{MadeOf, Moment, PhaseName, Reason, Spec};
 use mainstay_wire::Memo;
 
 /// What the keeper is to hold for a daemon that comes after this one; `made_from` is of the latest run.
@@ -22,6 +24,8 @@ pub(crate) fn to_memo(memory: &Memory, made_from: u64, now: Moment) -> Memo {
 /// A hash (FNV-1a) of what makes one process different from another: a daemon that comes later, with another description,
 /// learns from it that the process is still of the old one ([`Spec::needs_restart_for`]). Never 0.
 pub(crate) fn made_from(spec: &Spec) -> u64 {
+    // Every field by name: one more cannot be forgotten here.
+    let MadeOf { kind, command, working_dir, user, env } = spec.made_of();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut take = |text: &str| {
         // The end of each text counts, so that `ab`, `c` is not `a`, `bc`.
@@ -29,12 +33,13 @@ pub(crate) fn made_from(spec: &Spec) -> u64 {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     };
-    take(spec.kind.as_str());
-    spec.command.words().for_each(&mut take);
+    take(kind.as_str());
+    command.words().for_each(&mut take);
     take("");
-    take(&spec.working_dir.to_string_lossy());
-    take(spec.user.as_deref().unwrap_or_default());
-    for (name, value) in &spec.env {
+    // As paths are compared: `/srv/./shop/` is `/srv/shop`.
+    take(&working_dir.components().collect::<PathBuf>().to_string_lossy());
+    take(user.unwrap_or_default());
+    for (name, value) in env {
         take(name);
         take(value);
     }
@@ -57,9 +62,105 @@ pub(crate) fn from_memo(text: &str) -> Option<Memory> {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_model::Exit;
+    use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+
+    use mainstay_model::{
+        Bytes, Command, Condition, Dependency, Exit, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
+        RestartWhen, Signal, StopPolicy,
+    };
 
     use super::*;
+
+    fn base() -> Spec {
+        Spec {
+            id: "api".parse().unwrap(),
+            kind: Kind::Permanent,
+            command: Command::new(["./api".to_owned(), "a".to_owned()]).unwrap(),
+            working_dir: "/srv".into(),
+            user: None,
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+            inherited: BTreeMap::new(),
+            depends_on: Vec::new(),
+            restart: RestartPolicy::with(RestartWhen::OnFailure),
+            ready: None,
+            stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(5) },
+            log: LogLimits {
+                max_size: Bytes(1),
+                keep: NonZeroU32::MIN,
+                total: Bytes(1),
+                ..LogLimits::default()
+            },
+            rerun_unknown: false,
+        }
+    }
+
+    /// Each field of a description, changed by itself. Its names are all here: one more does not compile.
+    fn changed() -> Vec<(&'static str, Spec)> {
+        let Spec {
+            id,
+            kind: _,
+            command: _,
+            working_dir: _,
+            user: _,
+            env: _,
+            inherited: _,
+            depends_on: _,
+            restart,
+            ready: _,
+            stop,
+            log,
+            rerun_unknown,
+        } = base();
+        let second = Some(NonZeroU32::MIN);
+        let ready = ReadyPolicy {
+            check: ReadyCheck::After(Duration::ZERO),
+            timeout: Duration::ZERO,
+            interval: Duration::ZERO,
+            probe_timeout: Duration::ZERO,
+        };
+        let on = "db".parse().unwrap();
+        let variable = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let words = |words: &[&str]| Command::new(words.iter().map(|word| (*word).to_owned())).unwrap();
+        vec![
+            ("id", Spec { id: mainstay_model::ServiceId { instance: second, ..id }, ..base() }),
+            ("kind", Spec { kind: Kind::Oneshot, ..base() }),
+            ("command", Spec { command: words(&["./api", "b"]), ..base() }),
+            ("command, cut otherwise", Spec { command: words(&["./ap", "ia"]), ..base() }),
+            ("command, a word less", Spec { command: words(&["./api"]), ..base() }),
+            ("working_dir", Spec { working_dir: "/srv/api".into(), ..base() }),
+            ("working_dir, the same", Spec { working_dir: "/srv/./".into(), ..base() }),
+            ("user", Spec { user: Some("shop".to_owned()), ..base() }),
+            ("env, a name", Spec { env: variable("B", "1"), ..base() }),
+            ("env, a value", Spec { env: variable("A", "2"), ..base() }),
+            ("env, none", Spec { env: BTreeMap::new(), ..base() }),
+            ("inherited", Spec { inherited: variable("PATH", "/bin"), ..base() }),
+            (
+                "depends_on",
+                Spec {
+                    depends_on: vec![Dependency { on, until: Condition::Ready, restart: true }],
+                    ..base()
+                },
+            ),
+            ("restart", Spec { restart: RestartPolicy { when: RestartWhen::Always, ..restart }, ..base() }),
+            ("ready", Spec { ready: Some(ready), ..base() }),
+            ("stop", Spec { stop: StopPolicy { signal: Signal::KILL, ..stop }, ..base() }),
+            ("log", Spec { log: LogLimits { total: Bytes(2), ..log }, ..base() }),
+            ("rerun_unknown", Spec { rerun_unknown: !rerun_unknown, ..base() }),
+        ]
+    }
+
+    #[test]
+    fn what_takes_a_restart_is_seen_in_the_memo_as_well_and_nothing_else_is() {
+        for (field, changed) in changed() {
+            let restarts = base().needs_restart_for(&changed);
+            assert_eq!(made_from(&base()) != made_from(&changed), restarts, "{field}");
+        }
+        let takes_one = |field: &str| {
+            changed().iter().any(|(name, spec)| *name == field && base().needs_restart_for(spec))
+        };
+        assert!(["kind", "command", "working_dir", "user"].map(takes_one).iter().all(|is| *is));
+        assert!(["inherited", "restart", "stop", "log"].map(takes_one).iter().all(|is| !is));
+    }
 
     #[test]
     fn a_memo_brings_back_what_counts() {

@@ -4,31 +4,63 @@ mod act;
 mod apply;
 pub(crate) mod down;
 mod list;
-mod names;
+pub(crate) mod names;
 
 use mainstay_wire::{Answer, ErrorCode, Reply, Request, SCHEMA_VERSION, WireError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     brain::Brain,
+    waiters::When,
     wake::{Asked, Peer},
 };
 
 /// Takes a request. It is answered now, or by a waiter later.
 pub(crate) fn take(brain: &mut Brain, asked: Asked) {
     let Asked { request, peer, reply } = asked;
-    audit(&request, peer);
+    if let Some((code, what)) = audit(&request, peer) {
+        brain.history.note(code, what, Some(peer));
+    }
     match request {
         Request::Ping => answer(reply, Ok(pong())),
         Request::List => list::list(brain, reply),
         Request::Status { service } => list::status(brain, &service, reply),
-        Request::Apply { .. } => apply::apply(brain, request, reply),
-        Request::Act { act, services, wait } => act::act(brain, act, &services, wait, reply),
+        Request::Apply { .. } => apply::apply(brain, request, peer, reply),
+        Request::Act { act, services, wait, within_ms } => {
+            act::act(brain, act, &services, When::from_request(wait, within_ms), reply);
+        }
         Request::Down { kill } => down::down(brain, kill, reply),
+        Request::History { .. } | Request::Report { .. } => {
+            let known = brain.runner.project().ids().cloned().collect();
+            brain.history.ask(&request, known, reply);
+        }
         Request::Follow => {
             answer(reply, Err(WireError::new(ErrorCode::Internal, "`follow` has more than one reply")));
         }
     }
+}
+
+/// Answers a request that came while the last service was ending: what `down` asks for is so, and for the rest it is too
+/// late.
+pub(crate) fn take_too_late(asked: Asked) {
+    let Asked { request, peer, reply } = asked;
+    audit(&request, peer);
+    match request {
+        Request::Down { .. } => answer(reply, Ok(Answer::Down)),
+        Request::Ping
+        | Request::List
+        | Request::Status { .. }
+        | Request::Apply { .. }
+        | Request::Act { .. }
+        | Request::History { .. }
+        | Request::Report { .. }
+        | Request::Follow => answer(reply, Err(going_down())),
+    }
+}
+
+/// The keeper told what became of all output.
+pub(crate) fn counted(brain: &mut Brain) {
+    list::counted(brain);
 }
 
 /// Takes a client that wants to see every change.
@@ -36,22 +68,29 @@ pub(crate) fn follow(brain: &mut Brain, sender: mpsc::Sender<Reply>) {
     list::follow(brain, sender);
 }
 
-/// Every request that changes something, with who asked for it.
-fn audit(request: &Request, peer: Peer) {
-    let what = match request {
+/// Says who asked for something to be changed, and gives what is to be kept of that; what was applied is kept once it is.
+fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
+    let (code, what) = match request {
         Request::Apply { start, files, .. } => {
-            format!(
-                "apply {} start {}",
-                files.join(" "),
-                if start.is_empty() { "all".to_owned() } else { start.join(" ") }
-            )
+            let start = if start.is_empty() { "all".to_owned() } else { start.join(" ") };
+            (None, format!("apply {} start {start}", files.join(" ")))
         }
-        Request::Act { act, services, .. } => format!("{act:?} {}", services.join(" ")).to_lowercase(),
-        Request::Down { kill } => format!("down{}", if *kill { " at once" } else { "" }),
-        Request::Ping | Request::List | Request::Status { .. } | Request::Follow => return,
+        Request::Act { act, services, .. } => {
+            (Some("act"), format!("{act:?} {}", services.join(" ")).to_lowercase())
+        }
+        Request::Down { kill } => {
+            (Some("down-requested"), format!("down{}", if *kill { " at once" } else { "" }))
+        }
+        Request::Ping
+        | Request::List
+        | Request::Status { .. }
+        | Request::History { .. }
+        | Request::Report { .. }
+        | Request::Follow => return None,
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
     tracing::info!("audit: uid {} pid {pid}: {what}", peer.uid);
+    code.map(|code| (code, what))
 }
 
 pub(super) fn answer(reply: oneshot::Sender<Reply>, result: Result<Answer, WireError>) {
@@ -70,9 +109,10 @@ fn pong() -> Answer {
 
 /// What cannot be asked while everything is being stopped.
 pub(super) fn unless_going_down(brain: &Brain) -> Result<(), WireError> {
-    if brain.going_down {
-        return Err(WireError::new(ErrorCode::GoingDown, "the project is being stopped")
-            .with_help("wait until `mainstay down` has ended, then `mainstay up`"));
-    }
-    Ok(())
+    if brain.going_down { Err(going_down()) } else { Ok(()) }
+}
+
+fn going_down() -> WireError {
+    WireError::new(ErrorCode::GoingDown, "the project is being stopped")
+        .with_help("wait until `mainstay down` has ended, then `mainstay up`")
 }

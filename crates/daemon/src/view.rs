@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_decide::Project;
 use mainstay_model::{Exit, Health, Moment, ServiceId, Spec, Status};
-use mainstay_wire::{ExitView, ReasonView, ServiceView};
+use mainstay_wire::{ExitView, LogView, ReasonView, ServiceView};
 
 use crate::clock;
 
@@ -80,6 +80,7 @@ pub(crate) fn service(project: &Project, id: &ServiceId, log_dir: &std::path::Pa
         needed_by,
         command: spec.command.words().map(str::to_owned).collect(),
         log_dir: log_dir.to_string_lossy().into_owned(),
+        log_counts: LogView::default(),
     })
 }
 

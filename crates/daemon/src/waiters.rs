@@ -1,9 +1,9 @@
 //! Clients that wait until what they asked for is so, or cannot become so.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use mainstay_decide::{Project, Standing};
-use mainstay_model::ServiceId;
+use mainstay_model::{Moment, PhaseName, Reason, ServiceId};
 use mainstay_wire::{Answer, ReasonView, Reply, Settled, SettledState};
 use tokio::sync::oneshot;
 
@@ -18,6 +18,28 @@ pub(crate) enum Toward {
     Down,
 }
 
+/// When a request is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// At once.
+    Now,
+    /// When nothing that it is about is pending any more.
+    Settled,
+    /// Then, and at this moment at the latest.
+    SettledBy(Moment),
+}
+
+impl When {
+    /// What a request says of it.
+    pub(crate) fn from_request(wait: bool, within_ms: Option<u64>) -> Self {
+        match (wait, within_ms) {
+            (false, _) => Self::Now,
+            (true, None) => Self::Settled,
+            (true, Some(span)) => Self::SettledBy(clock::now() + Duration::from_millis(span)),
+        }
+    }
+}
+
 /// Services that a request is about.
 #[derive(Debug)]
 pub(crate) struct About {
@@ -27,24 +49,22 @@ pub(crate) struct About {
     pub(crate) all: Vec<ServiceId>,
     /// What is wanted of them.
     pub(crate) toward: Toward,
+    /// Those that are no longer described: they are to end, and then they are no more.
+    pub(crate) removed: Vec<ServiceId>,
 }
 
 impl About {
-    /// How they stand.
+    /// How they stand; those that are removed first, as that is what happens first.
     pub(crate) fn settled(&self, project: &Project) -> Vec<Settled> {
-        self.all.iter().filter_map(|id| self.one(project, id)).collect()
+        let removed =
+            self.removed.iter().map(|id| self.one(project, id, Toward::Down).unwrap_or_else(|| gone(id)));
+        let all = self.all.iter().filter_map(|id| self.one(project, id, self.toward));
+        removed.chain(all).collect()
     }
 
-    fn standing(&self, project: &Project, id: &ServiceId) -> Standing {
-        match self.toward {
-            Toward::Up => project.standing_up(id),
-            Toward::Down => project.standing_down(id),
-        }
-    }
-
-    fn one(&self, project: &Project, id: &ServiceId) -> Option<Settled> {
+    fn one(&self, project: &Project, id: &ServiceId, toward: Toward) -> Option<Settled> {
         let status = project.status(id)?;
-        let state = match self.standing(project, id) {
+        let state = match standing(project, id, toward) {
             Standing::Done => SettledState::Done,
             Standing::Failed => SettledState::Failed,
             Standing::Pending => SettledState::Pending,
@@ -54,15 +74,40 @@ impl About {
             named: self.named.contains(id),
             state,
             phase: status.phase.as_str().to_owned(),
-            reason: ReasonView {
-                code: status.reason.code().to_owned(),
-                text: status.reason.sentence(clock::now()),
-            },
+            pid: status.pid,
+            run: status.run.0,
+            reason: reason(&status.reason),
         })
     }
 
     fn is_open(&self, project: &Project) -> bool {
-        self.all.iter().any(|id| self.standing(project, id) == Standing::Pending)
+        let is_pending = |id: &ServiceId, toward| standing(project, id, toward) == Standing::Pending;
+        self.all.iter().any(|id| is_pending(id, self.toward))
+            || self.removed.iter().any(|id| is_pending(id, Toward::Down))
+    }
+}
+
+fn standing(project: &Project, id: &ServiceId, toward: Toward) -> Standing {
+    match toward {
+        Toward::Up => project.standing_up(id),
+        Toward::Down => project.standing_down(id),
+    }
+}
+
+fn reason(reason: &Reason) -> ReasonView {
+    ReasonView { code: reason.code().to_owned(), text: reason.sentence(clock::now()) }
+}
+
+/// One that was removed and is no more.
+fn gone(id: &ServiceId) -> Settled {
+    Settled {
+        id: id.to_string(),
+        named: false,
+        state: SettledState::Done,
+        phase: PhaseName::Stopped.as_str().to_owned(),
+        pid: None,
+        run: 0,
+        reason: reason(&Reason::Removed),
     }
 }
 
@@ -70,6 +115,7 @@ impl About {
 struct Waiter {
     about: About,
     reply: oneshot::Sender<Reply>,
+    until: Option<Moment>,
 }
 
 /// All of them. There are never more than connections.
@@ -77,18 +123,28 @@ struct Waiter {
 pub(crate) struct Waiters(Vec<Waiter>);
 
 impl Waiters {
-    /// One more; it is answered by the next [`Waiters::answer`] at which nothing is open.
-    pub(crate) fn add(&mut self, about: About, reply: oneshot::Sender<Reply>) {
-        self.0.push(Waiter { about, reply });
+    /// One more; it is answered by the next [`Waiters::answer`] at which nothing is open, or its time is over.
+    pub(crate) fn add(&mut self, about: About, when: When, reply: oneshot::Sender<Reply>) {
+        let until = match when {
+            When::Now => Some(Moment::ZERO),
+            When::Settled => None,
+            When::SettledBy(moment) => Some(moment),
+        };
+        self.0.push(Waiter { about, reply, until });
+    }
+
+    /// When the time of one is over.
+    pub(crate) fn wake_at(&self) -> Option<Moment> {
+        self.0.iter().filter_map(|waiter| waiter.until).min()
     }
 
     /// Answers those whose wait is over, and drops those that are gone.
-    pub(crate) fn answer(&mut self, project: &Project) {
+    pub(crate) fn answer(&mut self, now: Moment, project: &Project) {
         let mut at = 0;
         while let Some(waiter) = self.0.get(at) {
             if waiter.reply.is_closed() {
                 self.0.swap_remove(at);
-            } else if waiter.about.is_open(project) {
+            } else if waiter.until.is_none_or(|until| until > now) && waiter.about.is_open(project) {
                 at += 1;
             } else {
                 let waiter = self.0.swap_remove(at);

@@ -1,6 +1,6 @@
 //! Everything that can wake the loop. The enum is closed: what is not here cannot happen.
 
-use mainstay_decide::Event;
+use mainstay_decide::QuestionId;
 use mainstay_model::{RunId, ServiceId};
 use mainstay_wire::{FromKeeper, Reply, Request};
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,8 @@ pub(crate) enum Wake {
         id: ServiceId,
         /// For which run.
         run: RunId,
+        /// Which asking.
+        question: QuestionId,
         /// What it said.
         answer: Result<(), String>,
     },
@@ -33,13 +35,6 @@ pub(crate) enum Wake {
     Time,
     /// This process was asked to end (SIGTERM): everything is stopped first.
     Terminate,
-}
-
-impl Wake {
-    /// The answer of a check as the event that it is.
-    pub(crate) fn answered(run: RunId, answer: Result<(), String>) -> Event {
-        Event::Answered { run, answer }
-    }
 }
 
 /// A request and the way back to who asked.
@@ -55,9 +50,9 @@ pub(crate) struct Asked {
 
 /// Who is at the other end of the local socket (`SO_PEERCRED`, `unix(7)`).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     /// The user.
-    pub(crate) uid: u32,
+    pub uid: u32,
     /// The process, for the audit log.
-    pub(crate) pid: Option<i32>,
+    pub pid: Option<i32>,
 }

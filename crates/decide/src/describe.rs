@@ -8,10 +8,11 @@ use std::{
 use mainstay_model::{Moment, Reason, ServiceId, Spec};
 
 use crate::{
+    change::Seen,
     graph::{Graph, GraphError, Need},
     memory::Found,
     phase::{Event, Goal},
-    project::{Edge, Facts, Node, Outcome, Project, Queue},
+    project::{Edge, Node, Outcome, Project, Queue},
     service::Service,
 };
 
@@ -124,9 +125,9 @@ impl Project {
     fn describe(&mut self, now: Moment, key: usize, spec: Spec, outcome: &mut Outcome) -> bool {
         let Some(node) = self.nodes.get_mut(&key) else { return false };
         let restart = node.service.spec().needs_restart_for(&spec);
-        let before = Facts::of(&node.service);
+        let seen = Seen::of(&node.service);
         let decision = node.service.describe(now, Arc::new(spec));
-        outcome.changes.extend(node.change(before));
+        outcome.changes.extend(seen.change(&node.id, &node.service));
         self.carry_out(key, decision, outcome);
         restart
     }

@@ -4,6 +4,7 @@
 //! closes the gates of each service, and never reaches into one.
 
 mod backoff;
+mod change;
 mod describe;
 mod end;
 mod graph;
@@ -12,6 +13,7 @@ mod memory;
 mod phase;
 mod plan;
 mod project;
+mod report;
 mod rolling;
 mod select;
 mod service;
@@ -20,6 +22,7 @@ mod start;
 mod vitals;
 
 pub use backoff::backoff;
+pub use change::Change;
 pub use graph::{Graph, GraphError};
 pub use memory::{Found, Live, Memory, SeenHooks};
 pub use phase::{
@@ -27,7 +30,8 @@ pub use phase::{
     StopGate, Then, Vitals,
 };
 pub use plan::{Planned, PlannedAct};
-pub use project::{Change, Outcome, Project};
+pub use project::{Outcome, Project};
+pub use report::{Account, Entry, Outage, Report, Unseen};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
 pub use settle::{Awaited, Standing};

@@ -7,9 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mainstay_model::{Condition, Health, Moment, PhaseName, Reason, RunId, ServiceId};
+use mainstay_model::{Condition, Moment, PhaseName, Reason, RunId, ServiceId};
 
 use crate::{
+    change::{Change, Seen},
     phase::{Action, Event, Goal, StartGate, StopGate},
     rolling::Rollings,
     service::{Decision, Service},
@@ -24,19 +25,6 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// Services that are no longer in the project, and have ended.
     pub removed: Vec<ServiceId>,
-}
-
-/// A service changed its phase, its readiness or its health.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Which.
-    pub id: ServiceId,
-    /// From this phase.
-    pub from: PhaseName,
-    /// To this.
-    pub to: PhaseName,
-    /// Why.
-    pub reason: Reason,
 }
 
 /// All services of a project.
@@ -82,7 +70,6 @@ pub(crate) struct Facts {
     started: bool,
     ready: bool,
     healthy: bool,
-    health: Health,
     completed: bool,
 }
 
@@ -94,7 +81,6 @@ impl Facts {
             started: service.is_started(),
             ready: service.is_ready(),
             healthy: service.is_healthy(),
-            health: service.health(),
             completed: service.is_completed(),
         }
     }
@@ -106,16 +92,6 @@ impl Facts {
             Condition::Healthy => self.healthy,
             Condition::Completed => self.completed,
         }
-    }
-}
-
-impl Node {
-    /// What others are told when it was like this before.
-    pub(crate) fn change(&self, before: Facts) -> Option<Change> {
-        let after = Facts::of(&self.service);
-        let (id, reason) = (self.id.clone(), self.service.reason().clone());
-        let told = |facts: Facts| (facts.phase, facts.ready, facts.health);
-        (told(before) != told(after)).then_some(Change { id, from: before.phase, to: after.phase, reason })
     }
 }
 
@@ -337,10 +313,10 @@ impl Project {
 
     fn deliver(&mut self, now: Moment, key: usize, event: Event, queue: &mut Queue, outcome: &mut Outcome) {
         let Some(node) = self.nodes.get_mut(&key) else { return };
-        let before = Facts::of(&node.service);
+        let (before, seen) = (Facts::of(&node.service), Seen::of(&node.service));
         let decision = node.service.on(now, event);
         let after = Facts::of(&node.service);
-        outcome.changes.extend(node.change(before));
+        outcome.changes.extend(seen.change(&node.id, &node.service));
         self.carry_out(key, decision, outcome);
         if before != after {
             self.propagate(key, before, after, queue);

@@ -40,6 +40,8 @@ pub struct Service {
     pub(crate) outdated: bool,
     /// Its runs count on from here.
     pub(crate) removed_run: RunId,
+    /// The latest asking of its check.
+    pub(crate) question: QuestionId,
     /// Restarts in a row.
     pub(crate) attempts: u32,
     /// Restarts that nobody asked for.
@@ -47,8 +49,6 @@ pub struct Service {
     pub(crate) exit: Option<Exit>,
     /// What it says of itself.
     pub(crate) said: Option<String>,
-    /// The number of the latest question.
-    pub(crate) question: QuestionId,
     /// Its longest silence, as described or as it said itself.
     pub(crate) silence_limit: Option<Duration>,
     /// The run for which its after-start hook is over.
@@ -72,11 +72,11 @@ impl Service {
             run: RunId::default(),
             outdated: false,
             removed_run: RunId::default(),
+            question: QuestionId::default(),
             attempts: 0,
             restarts: 0,
             exit: None,
             said: None,
-            question: QuestionId::default(),
             silence_limit: None,
             hooked: RunId::default(),
             reloaded: None,
@@ -193,7 +193,7 @@ impl Service {
         self.run
     }
 
-    /// The latest asking.
+    /// The latest asking of its check; 0 before the first.
     pub fn question(&self) -> QuestionId {
         self.question
     }

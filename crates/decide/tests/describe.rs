@@ -6,7 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use mainstay_decide::{Event, Standing};
-use mainstay_model::{Condition, PhaseName, RestartPolicy, RestartWhen, Spec};
+use mainstay_model::{Condition, PhaseName, Probe, ReadyCheck, ReadyPolicy, RestartPolicy, RestartWhen, Spec};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
 use Condition::{Completed, Ready};
@@ -78,7 +78,7 @@ fn what_is_gone_is_stopped_in_order_then_removed() {
     assert_eq!(stage.asked(), ["TERM api"]);
     stage.exited("api", 0);
     assert_eq!((stage.asked(), stage.removed()), (vec!["TERM db".to_owned()], vec!["api".to_owned()]));
-    let sentence = "it is no longer in the project; sent TERM, kill follows in 10 s";
+    let sentence = "it is no longer in the files; sent TERM, kill follows in 10 s";
     assert_eq!(stage.sentence("db"), sentence);
     stage.start(&["db"]);
     stage.want(&["db"]);
@@ -133,14 +133,8 @@ fn the_runs_of_a_name_that_comes_back_are_counted_on() {
     stage.want(&["api"]);
     stage.made(&["api"]);
     assert_eq!(stage.run("api").0, 2);
-    stage.event(
-        "api",
-        Event::Answered {
-            run: mainstay_model::RunId(1),
-            question: mainstay_decide::QuestionId(1),
-            answer: Ok(()),
-        },
-    );
+    let (run, question) = (mainstay_model::RunId(1), stage.question("api"));
+    stage.event("api", Event::Answered { run, question, answer: Ok(()) });
     assert_eq!(stage.phase("api"), PhaseName::Starting, "a late answer to the old run means nothing");
 }
 
@@ -234,6 +228,24 @@ fn another_check_is_asked_at_once_while_it_starts_and_not_when_it_runs() {
     let mut stage = up(&[permanent("api").asked()]);
     stage.apply(&[permanent("api")]);
     assert_eq!(stage.phase("api"), PhaseName::Running, "without a check it is ready as soon as it runs");
+}
+
+#[test]
+fn an_answer_that_was_under_way_says_nothing_of_the_check_that_is_asked_now() {
+    let mut stage = up(&[permanent("api").asked()]);
+    let earlier = stage.question("api");
+    let other = ReadyCheck::Probe(Probe::Tcp("127.0.0.1:81".to_owned()));
+    let ready = permanent("api").asked().ready.map(|ready| ReadyPolicy { check: other, ..ready });
+    stage.apply(&[Spec { ready, ..permanent("api") }]);
+    assert_eq!(stage.asked(), ["ask api"]);
+    let run = stage.run("api");
+    for answer in [Ok(()), Err("refused".to_owned())] {
+        stage.event("api", Event::Answered { run, question: earlier, answer });
+        assert_eq!(stage.phase("api"), PhaseName::Starting);
+    }
+    assert!(!stage.sentence("api").contains("refused"), "{}", stage.sentence("api"));
+    stage.answered("api", Ok(()));
+    assert_eq!(stage.phase("api"), PhaseName::Running);
 }
 
 #[test]

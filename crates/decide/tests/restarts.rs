@@ -239,14 +239,8 @@ fn late_words_about_an_old_run_mean_nothing() {
     stage.wait(1);
     stage.made(&["api"]);
     stage.quiet();
-    stage.event(
-        "api",
-        mainstay_decide::Event::Answered {
-            run: old,
-            question: mainstay_decide::QuestionId(1),
-            answer: Ok(()),
-        },
-    );
+    let question = stage.question("api");
+    stage.event("api", mainstay_decide::Event::Answered { run: old, question, answer: Ok(()) });
     stage.event("api", mainstay_decide::Event::Exited { run: old, exit: Exit::Code(1) });
     stage.event("api", mainstay_decide::Event::Spawned { run: old, pid: 7 });
     assert_eq!((stage.phase("api"), stage.asked()), (PhaseName::Starting, nothing()));

@@ -1,8 +1,8 @@
 //! The two processes below the daemon: the anchor, which holds, and the keeper, which works. They know no policy.
 
 mod anchor;
+mod compress;
 mod fault;
-mod lock;
 mod mail;
 mod options;
 mod pump;
@@ -10,8 +10,12 @@ mod report;
 mod supervisor;
 
 pub use anchor::anchor_main;
-pub use options::Options;
+pub use compress::compress_main;
+pub use options::{ANCHOR_LOCK, KEEPER_LOCK, Options, by_hand_lock};
 pub use supervisor::keeper_main;
 
 /// What to do when the run-time folder is on a file system that will not do.
 pub(crate) const PLACE_HELP: &str = "set XDG_RUNTIME_DIR to a folder on a local file system";
+
+/// The same of the folder of the state.
+pub(crate) const STATE_HELP: &str = "`--state-dir DIR` keeps state and logs elsewhere";

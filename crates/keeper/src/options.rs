@@ -23,6 +23,18 @@ pub struct Options {
     pub logs_dir: PathBuf,
 }
 
+/// The anchor's lock. It has one of this name in the run-time folder, which makes it the only one there, and one where the
+/// state is: that one is still there when the run-time folder was cleaned away, and moves with the state.
+pub const ANCHOR_LOCK: &str = "anchor.lock";
+
+/// The keeper's, in the same two folders.
+pub const KEEPER_LOCK: &str = "keeper.lock";
+
+/// What whoever runs a service by hand holds, for as long as it runs: the keeper does not start it meanwhile.
+pub fn by_hand_lock(state_dir: &Path, slot: &str) -> PathBuf {
+    state_dir.join("by-hand").join(format!("{slot}.lock"))
+}
+
 /// Where the buffer of the pump may be when the run-time folder is on a disk.
 const MEMORY_FOLDER: &str = "/dev/shm";
 
@@ -44,7 +56,15 @@ impl Options {
     }
 
     pub(crate) fn keeper_lock(&self) -> PathBuf {
-        self.run_dir.join("keeper.lock")
+        self.run_dir.join(KEEPER_LOCK)
+    }
+
+    pub(crate) fn state_keeper_lock(&self) -> PathBuf {
+        self.state_dir.join(KEEPER_LOCK)
+    }
+
+    pub(crate) fn by_hand_lock(&self, slot: &str) -> PathBuf {
+        by_hand_lock(&self.state_dir, slot)
     }
 
     pub(crate) fn socket(&self) -> PathBuf {

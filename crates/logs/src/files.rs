@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::LogError;
+use crate::{LogError, content::Content};
 
 /// The file that is written to.
 const CURRENT: &str = "current";
@@ -20,8 +20,40 @@ const LISTINGS: usize = 100;
 pub(crate) struct Rotated {
     /// A larger one is newer.
     pub(crate) number: u64,
-    /// Where it is.
+    /// Where it is; it may become compressed at any moment, which is another name.
     pub(crate) path: PathBuf,
+}
+
+impl Rotated {
+    /// Whether it is compressed.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.path.extension().is_some_and(|end| end == "zst")
+    }
+
+    /// Opens it; `None` when it is not there (any more).
+    pub(crate) fn open(&self) -> Result<Option<Content>, LogError> {
+        let plain = without_packed(&self.path);
+        if let Some(file) = open(&plain)? {
+            return Ok(Some(Content::Plain(file)));
+        }
+        let packed = packed_beside(&plain);
+        let Some(file) = open(&packed)? else { return Ok(None) };
+        let failed = |source| LogError::File { act: "read", path: packed, source };
+        Content::packed(file).map(Some).map_err(failed)
+    }
+}
+
+/// What a compressed file's name ends with.
+const PACKED: &str = ".zst";
+
+fn without_packed(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(name.strip_suffix(PACKED).unwrap_or(&name))
+}
+
+fn packed_beside(plain: &Path) -> PathBuf {
+    let name = plain.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    plain.with_file_name(name + PACKED)
 }
 
 /// What a file is, whatever its name: device and inode.
@@ -52,6 +84,8 @@ pub(crate) fn rotated(dir: &Path) -> Result<Vec<Rotated>, LogError> {
         }
     }
     found.sort();
+    // Between two steps of compressing, a file is there twice.
+    found.dedup_by_key(|file| file.number);
     Ok(found)
 }
 
@@ -83,8 +117,9 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// N of `@TIME-N.log`.
+/// N of `@TIME-N.log` and of `@TIME-N.log.zst`.
 fn number_of(name: &str) -> Option<u64> {
+    let name = name.strip_suffix(PACKED).unwrap_or(name);
     let (_, number) = name.strip_prefix('@')?.strip_suffix(".log")?.rsplit_once('-')?;
     number.parse().ok()
 }
@@ -96,8 +131,15 @@ mod tests {
     #[test]
     fn files_are_ordered_by_number_and_not_by_time() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["@20260102T000000Z-9.log", "@20250102T000000Z-10.log", "current", "x-1.log", "@2-x.log"]
-        {
+        for name in [
+            "@20260102T000000Z-9.log",
+            "@20250102T000000Z-10.log",
+            "current",
+            "x-1.log",
+            "@2-x.log",
+            "@20250102T000000Z-10.log.zst",
+            "@20250102T000000Z-10.index",
+        ] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         let numbers: Vec<u64> = rotated(dir.path()).unwrap().iter().map(|file| file.number).collect();

@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    From, Line, LogError, Sink,
+    From, Line, LogError, Sink, Wanted,
     last::{Extent, begin},
+    marks::Stamp,
     source::{CHUNK, Source, Step},
     watch::{Desk, News, Watch},
 };
@@ -18,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Follow {
     root: PathBuf,
+    /// What is wanted of services that are added later.
+    later: Wanted,
     sources: BTreeMap<String, Source>,
     watch: Watch,
     desk: Arc<Desk>,
@@ -47,14 +50,16 @@ impl Follow {
     ///
     /// # Errors
     /// A file cannot be read, or a folder cannot be watched.
-    pub fn new(root: &Path, services: &[String], from: From) -> Result<Self, LogError> {
+    pub fn new(root: &Path, services: &[String], wanted: impl Into<Wanted>) -> Result<Self, LogError> {
+        let wanted = wanted.into();
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
         let desk = Arc::new(Desk::default());
         let mut watch = Watch::new(&root, Arc::clone(&desk))?;
         watch.watch_root()?;
-        let mut follow = Self { root, sources: BTreeMap::new(), watch, desk };
+        let later = Wanted { from: From::End, ..wanted.clone() };
+        let mut follow = Self { root, later, sources: BTreeMap::new(), watch, desk };
         for service in services {
-            follow.add(service, from)?;
+            follow.add(service, &wanted)?;
         }
         // Whatever is there already is read without waiting for a change.
         follow.desk.tell(|news| news.all = true);
@@ -92,7 +97,7 @@ impl Follow {
             self.watch.watch_root()?;
         }
         for service in news.added {
-            self.add(&service, From::End)?;
+            self.add(&service, &self.later.clone())?;
         }
         let everything = news.all || news.finish;
         let concerned: Vec<String> = if everything {
@@ -110,12 +115,12 @@ impl Follow {
         Ok(concerned)
     }
 
-    fn add(&mut self, service: &str, from: From) -> Result<(), LogError> {
+    fn add(&mut self, service: &str, wanted: &Wanted) -> Result<(), LogError> {
         if self.sources.contains_key(service) {
             return Ok(());
         }
         self.watch.watch_service(service)?;
-        let source = begin(&self.root.join(service), from, Extent::Onward)?;
+        let source = begin(&self.root.join(service), wanted, Extent::Onward)?;
         self.sources.insert(service.to_owned(), source);
         Ok(())
     }
@@ -128,7 +133,7 @@ impl Follow {
         sink: &mut Sink<'_>,
     ) -> Result<ControlFlow<()>, LogError> {
         let Some(source) = self.sources.get_mut(service) else { return Ok(ControlFlow::Continue(())) };
-        let mut give = |text: &[u8]| sink(Line { service, text });
+        let mut give = |stamp: Stamp, text: &[u8]| sink(Line::new(service, stamp, text));
         if source.read_on(buffer, &mut give)? == Step::Enough {
             return Ok(ControlFlow::Break(()));
         }

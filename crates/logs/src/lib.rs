@@ -5,13 +5,17 @@
 //! end and finds that `current` is another one reads the old one once more (nothing is written to it any more), then
 //! those with larger numbers, then the new `current`, and has missed nothing.
 
+mod content;
 mod cutter;
 mod error;
 mod files;
+mod find;
 mod follow;
 mod last;
+mod marks;
 mod read;
 mod source;
+mod wanted;
 mod watch;
 
 pub use cutter::LINE_LIMIT;
@@ -19,3 +23,4 @@ pub use error::LogError;
 pub use follow::{Follow, Handle};
 pub use last::From;
 pub use read::{Line, Sink, folders, read};
+pub use wanted::{Run, Wanted};

@@ -1,14 +1,16 @@
 //! What is in the logs of some services now.
 //!
-//! Files do not say when a line was written, only when they were written to last. So whole files are put in that order:
-//! the lines of one service are always in theirs, and those of several come together as closely as their files do.
+//! Lines of several services come in the order in which they were written, as far as indexes tell: a line is as old as the
+//! mark before it. What has no index is as old as its file.
 
 use std::{fs, io, ops::ControlFlow, path::Path, time::SystemTime};
 
 use crate::{
-    From, LogError,
+    LogError, Wanted,
     last::{Extent, begin},
+    marks::Stamp,
     source::{CHUNK, Source, Step},
+    wanted::time,
 };
 
 /// One line of a service's output.
@@ -18,6 +20,16 @@ pub struct Line<'a> {
     pub service: &'a str,
     /// What, as it was written, without its end.
     pub text: &'a [u8],
+    /// When Mainstay saw it; not more exact than a hundredth of a second. `None` when nobody noted it.
+    pub time: Option<SystemTime>,
+    /// The run that wrote it.
+    pub run: Option<u64>,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(service: &'a str, stamp: Stamp, text: &'a [u8]) -> Self {
+        Self { service, text, time: stamp.time_ns.map(time), run: stamp.run }
+    }
 }
 
 /// Takes lines in, until it wants no more.
@@ -48,22 +60,31 @@ pub fn folders(root: &Path) -> Result<Vec<String>, LogError> {
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn read(root: &Path, services: &[String], from: From, sink: &mut Sink<'_>) -> Result<(), LogError> {
+pub fn read(
+    root: &Path,
+    services: &[String],
+    wanted: impl Into<Wanted>,
+    sink: &mut Sink<'_>,
+) -> Result<(), LogError> {
+    let wanted = wanted.into();
     let mut buffer = vec![0; CHUNK];
     let mut left = Vec::new();
     for service in services {
-        let mut source = begin(&root.join(service), from, Extent::Now)?;
-        let modified = source.modified()?;
-        left.push(Reading { service, source, modified });
+        let mut source = begin(&root.join(service), &wanted, Extent::Now)?;
+        let time = source.next_time()?;
+        left.push(Reading { service, source, time });
     }
     while let Some(at) = oldest(&left) {
-        let Reading { service, source, modified } = &mut left[at];
-        let mut give = |text: &[u8]| sink(Line { service, text });
-        match source.read_file(&mut buffer, &mut give)? {
-            Step::NextFile => *modified = source.modified()?,
+        let others = left.iter().enumerate().filter(|(other, _)| *other != at);
+        // Lines without a time come first: they hold nobody up.
+        let until = others.map(|(_, reading)| reading.time.unwrap_or(0)).min().unwrap_or(u64::MAX);
+        let Reading { service, source, time } = &mut left[at];
+        let mut give = |stamp: Stamp, text: &[u8]| sink(Line::new(service, stamp, text));
+        match source.read_file(until, &mut buffer, &mut give)? {
+            Step::Later | Step::NextFile => *time = source.next_time()?,
             Step::Enough => return Ok(()),
             Step::End => {
-                if source.finish(&mut give).is_break() {
+                if source.finish(&mut give).is_break() && !source.is_over() {
                     return Ok(());
                 }
                 left.swap_remove(at);
@@ -76,10 +97,11 @@ pub fn read(root: &Path, services: &[String], from: From, sink: &mut Sink<'_>) -
 struct Reading<'a> {
     service: &'a str,
     source: Source,
-    modified: Option<SystemTime>,
+    /// When what comes next was written.
+    time: Option<u64>,
 }
 
-/// The one whose file was left alone the longest; of those that are alike, the first by name.
+/// The one whose next line is the oldest; of those that are alike, the first by name.
 fn oldest(left: &[Reading<'_>]) -> Option<usize> {
-    left.iter().enumerate().min_by_key(|(_, reading)| (reading.modified, reading.service)).map(|(at, _)| at)
+    left.iter().enumerate().min_by_key(|(_, reading)| (reading.time, reading.service)).map(|(at, _)| at)
 }

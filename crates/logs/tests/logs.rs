@@ -358,6 +358,8 @@ fn other_files_in_the_folder_are_left_alone() {
     api.write("line\n");
     let mut other = OpenOptions::new().create(true).append(true).open(api.dir.join("notes.txt")).unwrap();
     other.write_all(b"not a log\n").unwrap();
-    fs::write(api.dir.join("@20260102T030405Z-7.log.zst"), "packed").unwrap();
+    fs::write(api.dir.join(".@20260102T030405Z-7.log.zst.part"), "half").unwrap();
+    fs::write(api.dir.join("@20260102T030405Z-7.index"), "no index").unwrap();
+    fs::write(api.dir.join("current.index"), "no index").unwrap();
     assert_eq!(collect(root.path(), &["api"], From::Start), ["api: line"]);
 }

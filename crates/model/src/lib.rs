@@ -24,7 +24,7 @@ pub use reason::Reason;
 pub use sentence::span_text;
 pub use signal::Signal;
 pub use spec::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, Reports, RestartPolicy, RestartWhen,
-    Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, MadeOf, Reports, RestartPolicy,
+    RestartWhen, Spec, StopPolicy, WhenFull,
 };
 pub use status::Status;

@@ -52,7 +52,7 @@ impl Reason {
             }
             Self::RestartRequested => "restarted on request".to_owned(),
             Self::Changed => "its description changed".to_owned(),
-            Self::Removed => "it is no longer in the project".to_owned(),
+            Self::Removed => "it is no longer in the files".to_owned(),
             Self::Recalled { text, .. } => text.clone(),
             care => care.sentence_of_care(),
         }
@@ -136,12 +136,14 @@ fn list(ids: &[ServiceId]) -> String {
     }
 }
 
-/// What is left of a span: from a second on the begun second counts, so that a countdown starts with what was promised.
+/// What is left of a span: the begun second counts, below a second the begun hundredth of it, so that a countdown starts
+/// with what was promised.
 fn left_text(left: Duration) -> String {
-    match left.subsec_nanos() {
-        0 => span_text(left),
-        _ if left.as_secs() == 0 => span_text(left),
-        _ => span_text(Duration::from_secs(left.as_secs() + 1)),
+    let hundredths = u64::from(left.subsec_nanos().div_ceil(10_000_000));
+    match (left.as_secs(), hundredths) {
+        (0, hundredths) => span_text(Duration::from_millis(hundredths * 10)),
+        (seconds, 0) => span_text(Duration::from_secs(seconds)),
+        (seconds, _) => span_text(Duration::from_secs(seconds + 1)),
     }
 }
 
@@ -242,6 +244,21 @@ mod tests {
         let check = "tcp db:5432".to_owned();
         let late = Reason::ReadyTimeout { check, answer: None, after: Duration::from_secs(30) };
         assert_eq!(late.sentence(at(10)), "not ready in time: tcp db:5432 gave no answer for 30 s");
+    }
+
+    #[test]
+    fn a_countdown_starts_with_what_was_promised() {
+        let rows = [
+            (0, "0 ms"),
+            (49_900_000, "50 ms"),
+            (300_000_000, "300 ms"),
+            (999_000_001, "1 s"),
+            (1_000_000_000, "1 s"),
+            (1_000_000_001, "2 s"),
+        ];
+        for (nanos, text) in rows {
+            assert_eq!(left_text(Duration::from_nanos(nanos)), text);
+        }
     }
 
     #[test]

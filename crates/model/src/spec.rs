@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     num::NonZeroU32,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -102,13 +102,38 @@ impl Spec {
     /// Whether a process made from `other` would differ from one made from this: then it takes a restart to go from
     /// one to the other. The rest (policies, log limits, dependencies) changes without one.
     pub fn needs_restart_for(&self, other: &Self) -> bool {
-        self.kind != other.kind
-            || self.command != other.command
-            || self.working_dir != other.working_dir
-            || self.user != other.user
-            || self.env != other.env
-            || self.reports() != other.reports()
+        self.made_of() != other.made_of()
     }
+
+    /// What a process of it is made of.
+    pub fn made_of(&self) -> MadeOf<'_> {
+        MadeOf {
+            kind: self.kind,
+            command: &self.command,
+            working_dir: &self.working_dir,
+            user: self.user.as_deref(),
+            env: &self.env,
+            reports: self.reports(),
+        }
+    }
+}
+
+/// The part of a description that makes one process different from another. Whoever looks for differences looks here, so
+/// that all agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeOf<'a> {
+    /// What an end of it means.
+    pub kind: Kind,
+    /// What it runs.
+    pub command: &'a Command,
+    /// Where.
+    pub working_dir: &'a Path,
+    /// As whom.
+    pub user: Option<&'a str>,
+    /// With which variables, but for the inherited ones.
+    pub env: &'a BTreeMap<String, String>,
+    /// By which ways it tells how it is.
+    pub reports: Reports,
 }
 
 impl Spec {
@@ -333,12 +358,44 @@ pub struct LogLimits {
     pub keep: NonZeroU32,
     /// All files of the service together.
     pub total: Bytes,
+    /// Whether rotated files are compressed.
+    pub compress: bool,
+    /// What becomes of output that the log file does not take.
+    pub when_full: WhenFull,
+    /// The files of all services of the project together; `None` is no bound.
+    pub all_services: Option<Bytes>,
 }
 
 impl Default for LogLimits {
     fn default() -> Self {
-        let keep = NonZeroU32::MIN.saturating_add(9);
-        Self { max_size: Bytes(10_000_000), keep, total: Bytes(100_000_000) }
+        Self {
+            max_size: Bytes(10_000_000),
+            keep: NonZeroU32::MIN.saturating_add(9),
+            total: Bytes(100_000_000),
+            compress: true,
+            when_full: WhenFull::Wait,
+            all_services: None,
+        }
+    }
+}
+
+/// What becomes of output that the log file does not take, because the disk is full or broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It waits, and once its pipe is full the service waits too.
+    #[default]
+    Wait,
+    /// It is dropped and counted.
+    Drop,
+}
+
+impl WhenFull {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Drop => "drop",
+        }
     }
 }
 

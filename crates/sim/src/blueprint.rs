@@ -176,7 +176,7 @@ pub(crate) fn placeholder(id: &ServiceId) -> Spec {
         restart: RestartPolicy::with(RestartWhen::Never),
         ready: None,
         stop: StopPolicy { signal: Signal::TERM, timeout: seconds(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1) },
+        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
         rerun_unknown: false,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainstay_decide::QuestionId;
 use mainstay_model::{Condition, Exit, Kind, Moment, ReadyCheck, RunId, ServiceId, Spec};
 
 use crate::{
@@ -56,7 +57,9 @@ pub(crate) struct Run {
     /// Since when it runs as far as anybody asks.
     pub(crate) running_at: Option<Moment>,
     /// The question that is not answered.
-    pub(crate) question: Option<ReadyCheck>,
+    pub(crate) question: Option<QuestionId>,
+    /// The latest question, answered or not.
+    pub(crate) latest_question: QuestionId,
     /// When its check last said no.
     pub(crate) refused_at: Option<Moment>,
     /// It was asked to end.
@@ -90,6 +93,7 @@ impl Run {
             asking_since: now,
             running_at: None,
             question: None,
+            latest_question: QuestionId::default(),
             refused_at: None,
             ending: None,
             again: false,
@@ -164,17 +168,24 @@ impl Record {
         }
     }
 
-    /// Its check was answered.
-    pub(crate) fn answered(&mut self, now: Moment, run: RunId, yes: bool) {
+    /// Its check was answered. Whether this was news.
+    pub(crate) fn answered(&mut self, now: Moment, run: RunId, question: QuestionId, yes: bool) -> bool {
         let asking = |live: &&mut Run| live.run == run && live.is_asking(&self.spec);
-        let Some(live) = self.live.as_mut().filter(asking) else { return };
-        if live.question.take().is_none() {
-            return;
+        let Some(live) = self.live.as_mut().filter(asking) else { return false };
+        if live.question.take_if(|asked| *asked == question).is_none() {
+            return false;
         }
         match yes {
             true => live.running_at = Some(now),
             false => live.refused_at = Some(now),
         }
+        true
+    }
+
+    /// Whether another question than this one is waiting for its answer.
+    pub(crate) fn is_asked_otherwise(&self, run: RunId, question: QuestionId) -> bool {
+        let live = self.live.as_ref().filter(|live| live.run == run);
+        live.and_then(|live| live.question).is_some_and(|asked| asked != question)
     }
 
     /// Time has passed: a check that is only time has succeeded.

@@ -1,6 +1,7 @@
 //! Looks at each command of the daemon against the books, in the order in which they are given, and writes it in.
 
-use mainstay_model::{Moment, ReadyCheck, RunId, ServiceId, Signal, Spec};
+use mainstay_decide::QuestionId;
+use mainstay_model::{Moment, RunId, ServiceId, Signal, Spec};
 
 use crate::{
     Invariant,
@@ -18,7 +19,7 @@ impl Book {
             Act::Spawn { run, attempt, spec, .. } => self.spawn(now, id, *run, *attempt, spec),
             Act::Signal { run, signal } => self.end(now, id, *run, Some(*signal)),
             Act::Kill { run } => self.end(now, id, *run, None),
-            Act::Ask { run, .. } => self.ask(now, id, *run),
+            Act::Ask { run, question, .. } => self.ask(now, id, *run, *question),
             Act::Acknowledge { .. } => Ok(()),
             Act::Forget => self.forget(id),
         }
@@ -77,7 +78,7 @@ impl Book {
         record.needs.iter().any(|need| need.restart && !holds(&need.on, need.until))
     }
 
-    fn ask(&mut self, now: Moment, id: &ServiceId, run: RunId) -> Checked {
+    fn ask(&mut self, now: Moment, id: &ServiceId, run: RunId, question: QuestionId) -> Checked {
         let record = self.records.get_mut(id);
         let asking = |record: &&mut Record| {
             record.live.as_ref().is_some_and(|live| live.run == run && live.is_asking(&record.spec))
@@ -88,7 +89,6 @@ impl Book {
                 format!("{id}: run {run} is asked and not being asked"),
             ));
         };
-        let check: Option<ReadyCheck> = record.spec.ready.as_ref().map(|policy| policy.check.clone());
         let Some(live) = &mut record.live else { return Ok(()) };
         hold(live.question.is_none(), Invariant::ChecksAsked, || {
             format!("{id}: run {run} is asked again before it has answered")
@@ -96,7 +96,11 @@ impl Book {
         hold(live.refused_at.is_none_or(|at| at < now), Invariant::ChecksAsked, || {
             format!("{id}: run {run} is asked again in the moment in which it said no")
         })?;
-        live.question = check;
+        hold(question > live.latest_question, Invariant::ChecksAsked, || {
+            format!("{id}: question {} comes after question {}", question.0, live.latest_question.0)
+        })?;
+        live.question = Some(question);
+        live.latest_question = question;
         Ok(())
     }
 

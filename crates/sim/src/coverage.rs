@@ -45,6 +45,7 @@ pub const EXPECTED: &[(&str, &[&str])] = &[
             "stale not spawned",
             "stale exited",
             "stale answered",
+            "answered, to an earlier question",
             "of a removed service",
         ],
     ),

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use mainstay_decide::Memory;
+use mainstay_decide::{Memory, QuestionId};
 use mainstay_model::{RunId, ServiceId, Signal, Spec};
 use mainstay_runner::{Execution, Spawn};
 
@@ -19,7 +19,7 @@ pub(crate) enum Act {
     Spawn { run: RunId, attempt: u32, spec: Box<Spec>, memory: Box<Memory> },
     Signal { run: RunId, signal: Signal },
     Kill { run: RunId },
-    Ask { run: RunId, spec: Box<Spec> },
+    Ask { run: RunId, question: QuestionId, spec: Box<Spec> },
     Acknowledge { run: RunId, memory: Option<Box<Memory>> },
     Forget,
 }
@@ -43,7 +43,7 @@ impl Act {
             Self::Spawn { run, attempt, .. } => format!("spawn run {run} attempt {attempt}"),
             Self::Signal { run, signal } => format!("signal run {run} {signal}"),
             Self::Kill { run } => format!("kill run {run}"),
-            Self::Ask { run, .. } => format!("ask run {run}"),
+            Self::Ask { run, question, .. } => format!("ask run {run} question {}", question.0),
             Self::Acknowledge { run, memory } => {
                 let phase = memory.as_ref().map_or("nothing", |memory| memory.phase.as_str());
                 format!("acknowledge run {run}, remember {phase}")
@@ -82,8 +82,8 @@ impl Execution for Hands {
         self.note(id, Act::Kill { run });
     }
 
-    fn ask(&mut self, id: &ServiceId, run: RunId, spec: &Spec) {
-        self.note(id, Act::Ask { run, spec: Box::new(spec.clone()) });
+    fn ask(&mut self, id: &ServiceId, run: RunId, question: QuestionId, spec: &Spec) {
+        self.note(id, Act::Ask { run, question, spec: Box::new(spec.clone()) });
     }
 
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>) {

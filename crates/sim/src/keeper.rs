@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mainstay_decide::{Event, Live, Memory};
+use mainstay_decide::{Event, Live, Memory, QuestionId};
 use mainstay_model::{Exit, Moment, ReadyPolicy, Reason, RunId, ServiceId, Signal, SpawnFailure, Spec};
 
 use crate::{
@@ -150,7 +150,14 @@ impl Keeper {
     }
 
     /// A check of a run is asked.
-    pub(crate) fn ask(&mut self, now: Moment, id: &ServiceId, run: RunId, policy: &ReadyPolicy) {
+    pub(crate) fn ask(
+        &mut self,
+        now: Moment,
+        id: &ServiceId,
+        run: RunId,
+        question: QuestionId,
+        policy: &ReadyPolicy,
+    ) {
         let storm = self.weather == Weather::Storm;
         let Some(slot) = self.slots.get(id) else { return };
         let yes = slot.process.ready_at <= now && !(slot.process.moody && self.dice.chance(50));
@@ -158,7 +165,7 @@ impl Keeper {
         let slow = storm && self.dice.chance(20);
         let most = if slow { policy.probe_timeout } else { policy.probe_timeout / 400 };
         let delay = self.dice.up_to_ms(u64::try_from(most.as_millis()).unwrap_or(0));
-        let event = Event::Answered { run, answer };
+        let event = Event::Answered { run, question, answer };
         self.happen(now + delay, Happening::Heard(id.clone(), event.clone()));
         if storm && self.dice.chance(10) {
             let again = now + delay + self.dice.up_to_ms(5_000);

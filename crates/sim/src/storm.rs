@@ -205,9 +205,11 @@ impl Storm {
                 record.made(now, *run);
                 live == Some(*run)
             }
-            Event::Answered { run, answer } => {
-                record.answered(now, *run, answer.is_ok());
-                live == Some(*run)
+            Event::Answered { run, question, answer } => {
+                if record.is_asked_otherwise(*run, *question) {
+                    self.coverage.see("event", "answered, to an earlier question");
+                }
+                record.answered(now, *run, *question, answer.is_ok())
             }
             Event::NotSpawned { run, .. } => record.ended(now, *run, None),
             Event::Exited { run, exit } => record.ended(now, *run, Some(*exit)),
@@ -232,9 +234,9 @@ impl Storm {
             self.book.command(self.now, &command)?;
             self.coverage.see("act", command.act.name());
             match &command.act {
-                Act::Ask { run, spec } => {
+                Act::Ask { run, question, spec } => {
                     if let Some(policy) = &spec.ready {
-                        self.keeper.ask(self.now, &command.id, *run, policy);
+                        self.keeper.ask(self.now, &command.id, *run, *question, policy);
                     }
                 }
                 _ => self.keeper.send(self.now, command),
@@ -313,7 +315,9 @@ fn event_text(event: &Event) -> String {
         Event::NotSpawned { run, failure } => format!("not spawned run {run} {}", failure.text),
         Event::Exited { run, exit: Exit::Unknown } => format!("exited run {run}, nobody saw how"),
         Event::Exited { run, exit } => format!("exited run {run} {exit}"),
-        Event::Answered { run, answer } => format!("answered run {run} {answer:?}"),
+        Event::Answered { run, question, answer } => {
+            format!("answered run {run} question {} {answer:?}", question.0)
+        }
         other => format!("{other:?}"),
     }
 }

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use mainstay_decide::{Event, Memory, Standing};
+use mainstay_decide::{Event, Memory, QuestionId, Standing};
 use mainstay_model::{
     Bytes, Command, Condition, Dependency, Exit, Kind, LogLimits, Moment, PhaseName, RestartPolicy,
     RestartWhen, RunId, ServiceId, Signal, Spec, StopPolicy,
@@ -30,7 +30,7 @@ impl Execution for Counter {
     }
     fn signal(&mut self, _: &ServiceId, _: RunId, _: Signal) {}
     fn kill(&mut self, _: &ServiceId, _: RunId) {}
-    fn ask(&mut self, _: &ServiceId, _: RunId, _: &Spec) {}
+    fn ask(&mut self, _: &ServiceId, _: RunId, _: QuestionId, _: &Spec) {}
     fn acknowledge(&mut self, _: &ServiceId, _: RunId, _: Option<Memory>) {}
     fn forget(&mut self, _: &ServiceId) {}
 }
@@ -53,7 +53,7 @@ fn spec(number: usize, on: &[usize]) -> Spec {
         restart: RestartPolicy::with(RestartWhen::OnFailure),
         ready: None,
         stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1) },
+        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
         rerun_unknown: false,
     }
 }

@@ -3,7 +3,9 @@
 //! The daemon speaks first (`Hello`), and gets a `Snapshot`: every slot, with what is not acknowledged yet. A slot is one
 //! instance of a service; it has at most one live run and at most one unacknowledged end.
 
-use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind};
+use std::collections::BTreeMap;
+
+use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind, WhenFull};
 use serde::{Deserialize, Serialize};
 
 use crate::WireNotice;
@@ -80,6 +82,8 @@ pub enum ToKeeper {
         /// The limits.
         log: LogFile,
     },
+    /// Say what became of the output of all slots. Answered by `Logs`.
+    LogCounts,
     /// The local socket answers.
     Up,
     /// The daemon cannot go on (a damaged state, say) and asks not to be started again until the text was read.
@@ -137,7 +141,7 @@ pub struct Identity {
 }
 
 /// Where the output of a slot goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFile {
     /// The folder (`…/logs/api`); `current` and the rotated files are in it.
     pub dir: String,
@@ -147,6 +151,64 @@ pub struct LogFile {
     pub keep: u32,
     /// Bytes of all files of the slot together.
     pub total: u64,
+    /// Whether rotated files are compressed.
+    #[serde(default)]
+    pub compress: bool,
+    /// What becomes of output that the log file does not take.
+    #[serde(default)]
+    pub when_full: WireWhenFull,
+    /// Bytes of the log files of all slots together; `null` is no bound.
+    #[serde(default)]
+    pub all_services: Option<u64>,
+}
+
+/// What becomes of output that the log file does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WireWhenFull {
+    /// It waits, and so does the service once its pipe is full.
+    #[default]
+    Wait,
+    /// It is dropped and counted.
+    Drop,
+}
+
+impl From<WhenFull> for WireWhenFull {
+    fn from(when: WhenFull) -> Self {
+        match when {
+            WhenFull::Wait => Self::Wait,
+            WhenFull::Drop => Self::Drop,
+        }
+    }
+}
+
+impl From<WireWhenFull> for WhenFull {
+    fn from(when: WireWhenFull) -> Self {
+        match when {
+            WireWhenFull::Wait => Self::Wait,
+            WireWhenFull::Drop => Self::Drop,
+        }
+    }
+}
+
+/// What became of a slot's output since its keeper knows of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogCounts {
+    /// Bytes written to its log.
+    pub written_bytes: u64,
+    /// Bytes that were dropped.
+    pub dropped_bytes: u64,
+    /// Why its log takes nothing now, and since when.
+    pub trouble: Option<LogTrouble>,
+}
+
+/// Why a log takes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTrouble {
+    /// Since when; milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// What the system said.
+    pub text: String,
 }
 
 /// What the keeper tells the daemon.
@@ -200,8 +262,18 @@ pub enum FromKeeper {
         /// In this order.
         notices: Vec<WireNotice>,
     },
+    /// What became of output: of all slots as the answer to `LogCounts`, else of those of which it matters: a log took
+    /// nothing, takes something again, or dropped more.
+    Logs {
+        /// By slot.
+        counts: BTreeMap<String, LogCounts>,
+        /// Whether these are all slots.
+        complete: bool,
+    },
     /// Somebody asked anchor or keeper to end (SIGTERM): stop everything in order, then send `Finish`.
     Terminate,
+    /// The anchor has ended: from now on nobody would start another keeper.
+    AnchorGone,
 }
 
 /// A slot as the keeper knows it.

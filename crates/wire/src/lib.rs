@@ -4,18 +4,24 @@ mod anchor;
 mod care;
 mod frame;
 mod keeper;
+mod log_index;
 mod memo;
 mod notify;
 mod slot;
 mod socket;
+mod socket_history;
 mod spec;
 mod state;
 
 pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{
-    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LogFile, Program,
-    Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure, WireReports,
+    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LogCounts, LogFile,
+    LogTrouble, Program, Scope, SlotPhase, SlotState, ToKeeper, WireExit, WireFailure, WireReports,
+    WireWhenFull,
+};
+pub use log_index::{
+    LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,
 };
 pub use memo::Memo;
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
@@ -24,8 +30,9 @@ pub use slot::{
     SlotTooLong, SlotWrite,
 };
 pub use socket::{
-    Act, Answer, ConfigView, ErrorCode, EventView, ExitView, LINE_LIMIT, ReasonView, Reply, Request,
-    SCHEMA_VERSION, ServiceView, Settled, SettledState, WireError,
+    Act, Answer, ConfigView, ErrorCode, EventView, ExitView, HISTORY_PAGE, LINE_LIMIT, LogView, ReasonView,
+    Reply, Request, SCHEMA_VERSION, ServiceView, Settled, SettledState, WireError,
 };
+pub use socket_history::{FailureView, HistoryView, OutageView, ReportView};
 pub use spec::{SpecError, WireSpec};
 pub use state::{Applied, STATE_VERSION};

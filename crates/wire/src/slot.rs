@@ -222,7 +222,13 @@ mod tests {
             pid_namespace: 4_026_531_836,
             phase: RecordPhase::Ended { exit: WireExit::Code(3) },
             acknowledged: false,
-            log: LogFile { dir: "/logs/api".to_owned(), max_size: 10, keep: 3, total: 40 },
+            log: LogFile {
+                dir: "/logs/api".to_owned(),
+                max_size: 10,
+                keep: 3,
+                total: 40,
+                ..LogFile::default()
+            },
             memo: "memo".to_owned(),
             marks: vec!["MAINSTAY_RUN_ID=x".to_owned()],
         }

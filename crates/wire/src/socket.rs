@@ -6,13 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::WireSpec;
+use crate::{HistoryView, ReportView, WireSpec};
 
 /// The version of the shapes in this file.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The longest line, in bytes, either way.
 pub const LINE_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The most events of one answer to `history`; who wants more asks again with `before`.
+pub const HISTORY_PAGE: u32 = 2000;
 
 /// What a client asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +37,11 @@ pub enum Request {
         specs: Vec<WireSpec>,
         /// Which to start (with what they depend on): names, globs, `api@2`, `all`; empty is all.
         start: Vec<String>,
-        /// Whether to answer only when all of these are ready or have failed.
+        /// Whether to answer only when all of these are ready or have failed, and what is gone has ended.
         wait: bool,
+        /// With `wait`: the longest to wait, in milliseconds; then the answer says what is still pending.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
     },
     /// Do this to services.
     Act {
@@ -45,6 +51,9 @@ pub enum Request {
         services: Vec<String>,
         /// Whether to answer only when it is done or has failed.
         wait: bool,
+        /// With `wait`: the longest to wait, in milliseconds; then the answer says what is still pending.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
     },
     /// Every service.
     List,
@@ -53,7 +62,35 @@ pub enum Request {
         /// Which.
         service: String,
     },
-    /// Every change from now on, a line each; the first line is [`Answer::Services`].
+    /// What happened, the newest last. Works on what is kept: services that are gone have a history too.
+    History {
+        /// Whose: names, globs, `api@2`, `all`; empty is everybody's, and what happened to the project.
+        #[serde(default)]
+        services: Vec<String>,
+        /// From then on; RFC 3339.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+        /// Before then; RFC 3339.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        /// At most the newest so many; never more than `HISTORY_PAGE`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+        /// Only what was before this event (its `seq`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<u64>,
+    },
+    /// How well services did.
+    Report {
+        /// Which: names, globs, `api@2`, `all`; empty is all.
+        #[serde(default)]
+        services: Vec<String>,
+        /// From then on; RFC 3339. Without it, as far back as is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<String>,
+    },
+    /// Every change from now on, a line each; the first line is [`Answer::Services`], which comes again when something of it
+    /// that is of no service changes.
     Follow,
     /// Stop all in reverse order, then daemon, keeper and anchor. Answered when all is stopped.
     Down {
@@ -137,10 +174,14 @@ pub enum Answer {
         services: Vec<ServiceView>,
         /// What runs.
         config: ConfigView,
+        /// Whether the anchor is there. Without it everything goes on, but nobody would start the keeper again.
+        #[serde(default = "there")]
+        anchor: bool,
     },
     /// To `Apply` and `Act`: what was acted on, and how it stands.
     Done {
-        /// Each service that the request was about, dependencies and dependents included.
+        /// Each service that the request was about, dependencies and dependents included; after `Apply` also those that
+        /// are no longer described (reason `removed` once they have ended).
         services: Vec<Settled>,
     },
     /// A line of `Follow`.
@@ -150,8 +191,33 @@ pub enum Answer {
         /// How many.
         events: u64,
     },
+    /// To `History`.
+    History {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// The newest last.
+        events: Vec<HistoryView>,
+        /// Whether there is more before the first of these.
+        more: bool,
+    },
+    /// To `Report`.
+    Report {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// From when on; RFC 3339, UTC. `null` when nothing was ever recorded.
+        since: Option<String>,
+        /// Until when; RFC 3339, UTC.
+        until: String,
+        /// In the order of their names.
+        services: Vec<ReportView>,
+    },
     /// To `Down`: everything is stopped.
     Down,
+}
+
+/// A daemon that says nothing of its anchor never had to.
+fn there() -> bool {
+    true
 }
 
 /// How one service stands after a request.
@@ -165,6 +231,12 @@ pub struct Settled {
     pub state: SettledState,
     /// Its phase's word.
     pub phase: String,
+    /// Its process.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// Its latest run; 0 before the first.
+    #[serde(default)]
+    pub run: u64,
     /// Why.
     pub reason: ReasonView,
 }
@@ -246,6 +318,20 @@ pub struct ServiceView {
     pub command: Vec<String>,
     /// The folder of its logs.
     pub log_dir: String,
+    /// What became of its output since its keeper knows of it.
+    #[serde(default)]
+    pub log_counts: LogView,
+}
+
+/// What became of a service's output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogView {
+    /// Bytes written to its log; as fresh as the last `status` of it.
+    pub written_bytes: u64,
+    /// Bytes that were dropped, because its log took nothing and `when_full` is `drop`.
+    pub dropped_bytes: u64,
+    /// Why its log takes nothing now: `cannot be written since …: …`.
+    pub trouble: Option<String>,
 }
 
 /// How a run ended.
@@ -306,6 +392,8 @@ pub enum ErrorCode {
     NotPermitted,
     /// Not now: the project is going down.
     GoingDown,
+    /// Not now: too many are connected.
+    Busy,
     /// It was asked for, and did not come about.
     Failed,
     /// A defect of ours.

@@ -8,7 +8,10 @@ use mainstay_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::care::{WireHealth, WireHooks, WireReady, WireReload, millis, words};
+use crate::{
+    WireWhenFull,
+    care::{WireHealth, WireHooks, WireReady, WireReload, millis, words},
+};
 
 /// A description that is none.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +74,15 @@ pub struct WireSpec {
     log_keep: u32,
     /// Bytes of all its log files together.
     log_total: u64,
+    /// Whether rotated files are compressed.
+    #[serde(default)]
+    log_compress: bool,
+    /// What becomes of output that the log file does not take.
+    #[serde(default)]
+    log_when_full: WireWhenFull,
+    /// Bytes of the log files of all services of the project; `null` is no bound.
+    #[serde(default)]
+    log_all_services: Option<u64>,
     /// Whether a run whose exit status is unknown is run again.
     rerun_unknown: bool,
 }
@@ -154,6 +166,9 @@ impl From<&Spec> for WireSpec {
             log_max_size: spec.log.max_size.0,
             log_keep: spec.log.keep.get(),
             log_total: spec.log.total.0,
+            log_compress: spec.log.compress,
+            log_when_full: spec.log.when_full.into(),
+            log_all_services: spec.log.all_services.map(|bytes| bytes.0),
             rerun_unknown: spec.rerun_unknown,
         }
     }
@@ -232,6 +247,9 @@ impl TryFrom<WireSpec> for Spec {
                 max_size: Bytes(wire.log_max_size),
                 keep: NonZeroU32::new(wire.log_keep).ok_or_else(|| wrong("log"))?,
                 total: Bytes(wire.log_total),
+                compress: wire.log_compress,
+                when_full: wire.log_when_full.into(),
+                all_services: wire.log_all_services.map(Bytes),
             },
             rerun_unknown: wire.rerun_unknown,
         })
@@ -270,7 +288,9 @@ impl WireRestart {
 
 #[cfg(test)]
 mod tests {
-    use mainstay_model::{HealthPolicy, Hook, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload};
+    use mainstay_model::{
+        HealthPolicy, Hook, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload, WhenFull,
+    };
 
     use super::*;
 
@@ -348,7 +368,14 @@ mod tests {
             watch: vec!["src/**".to_owned()],
             rolling: true,
             stop: StopPolicy { signal: Signal::INT, timeout: Duration::from_secs(20) },
-            log: LogLimits { max_size: Bytes(10), keep: NonZeroU32::new(3).unwrap(), total: Bytes(100) },
+            log: LogLimits {
+                max_size: Bytes(10),
+                keep: NonZeroU32::new(3).unwrap(),
+                total: Bytes(100),
+                compress: true,
+                when_full: WhenFull::Drop,
+                all_services: Some(Bytes(1000)),
+            },
             rerun_unknown: true,
         };
         let text = serde_json::to_string(&WireSpec::from(&spec)).unwrap();

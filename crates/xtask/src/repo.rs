@@ -25,6 +25,13 @@ pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
+/// What is kept from one checkout to the next.
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("mainstay-ci"))
+}
+
 /// What cargo resolved for the workspace at `root`.
 pub(crate) fn read_metadata(root: &Path) -> Result<serde_json::Value> {
     let mut command = cargo();

@@ -67,7 +67,7 @@ fn sysroot() -> Result<Result<PathBuf, String>> {
     let about = read_output(rustc().arg("-vV"))?;
     let release =
         about.lines().find_map(|line| line.strip_prefix("release: ")).context("rustc has no release")?;
-    let cache = cache_dir()?;
+    let cache = repo::cache_dir()?;
     let sysroot = cache.join(format!("sysroot-{release}-{TARGET}"));
     if sysroot.is_dir() {
         return Ok(Ok(sysroot));
@@ -82,12 +82,6 @@ fn sysroot() -> Result<Result<PathBuf, String>> {
     let made = make(&work, release, &sysroot);
     fs::remove_dir_all(&work).ok();
     made.map(|()| Ok(sysroot))
-}
-
-fn cache_dir() -> Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("mainstay-ci"))
 }
 
 /// Makes the sysroot beside its place, and puts it there whole.

@@ -1,5 +1,7 @@
 //! What `start`, `stop`, `restart` and `kill` have in common: asking, and reporting what became of each service.
 
+use std::time::Duration;
+
 use clap::Args;
 use mainstay_wire::{Act, Request, SCHEMA_VERSION, Settled};
 
@@ -7,7 +9,8 @@ use crate::{
     door,
     exit::Exit,
     failure::Failure,
-    output::{Form, Loudness},
+    launch,
+    output::{Form, Loudness, Output},
     verbs::Context,
     view::settled,
 };
@@ -27,32 +30,48 @@ pub(crate) struct Services {
 /// Does this to them.
 pub(crate) fn run(act: Act, services: &Services, context: &Context<'_>) -> Result<Exit, Failure> {
     let places = context.places()?;
+    if matches!(act, Act::Start | Act::Restart) {
+        launch::refuse_elsewhere(&places)?;
+    }
     if act == Act::Restart {
-        let overview = door::read(&places, context.timeout(), &Request::List)?;
+        let overview = door::read(&places, context.timeout(), &Request::List)
+            .map_err(|error| door::explain(error, &places))?;
         door::note_newer_files(&places, &context.surroundings, &overview.config, context.output);
     }
-    let request = Request::Act { act, services: services.services.clone(), wait: !services.no_wait };
-    let done = door::order(&places, context.timeout(), &request)?;
-    report(&done, Some(act), context)
+    let wait = !services.no_wait;
+    let within = context.timeout().filter(|_| wait);
+    let within_ms = door::milliseconds(within);
+    let request = Request::Act { act, services: services.services.clone(), wait, within_ms };
+    let mut client =
+        door::connect(&places, context.timeout()).map_err(|error| door::explain(error, &places))?;
+    let answer = if wait { door::order(&mut client, within, &request) } else { client.request(&request) };
+    report(act, &door::settled(answer?)?, within, context)
 }
 
-/// Says how each service came out; that one failed is the program's failure.
-pub(crate) fn report(services: &[Settled], act: Option<Act>, context: &Context<'_>) -> Result<Exit, Failure> {
+/// Says how each service came out; that one failed, or was not there in time, is the program's failure.
+fn report(
+    act: Act,
+    services: &[Settled],
+    within: Option<Duration>,
+    context: &Context<'_>,
+) -> Result<Exit, Failure> {
     let output = context.output;
-    let failure = settled::failure(services);
+    let failure = within.and_then(|within| settled::late(services, within)).or(settled::failure(services));
     match output.form() {
-        Form::Json => {
-            output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": services }));
-            // The answer is one document, and it holds the failure.
-            return Ok(if failure.is_some() { Exit::Failed } else { Exit::Done });
-        }
+        Form::Json => return Ok(document(services, failure.as_ref(), output)),
         Form::Text if output.loudness() > Loudness::Quiet => {
             output.print(&settled::table(services, output.width, output.paint));
-            if let Some(text) = act.and_then(|act| settled::company(act, services)) {
+            if let Some(text) = settled::company(act, services) {
                 output.line(&text);
             }
         }
         Form::Text => {}
     }
     failure.map_or(Ok(Exit::Done), Err)
+}
+
+/// The answer as one document, which holds the failure as well.
+pub(crate) fn document(services: &[Settled], failure: Option<&Failure>, output: &Output) -> Exit {
+    output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": services }));
+    failure.map_or(Exit::Done, |failure| failure.exit)
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 
-use crate::{exit::Exit, failure::Failure};
+use crate::{doors::doors, exit::Exit, failure::Failure};
 
 /// One of the processes that Mainstay is made of
 #[derive(Debug, Subcommand)]
@@ -15,6 +15,15 @@ pub(crate) enum Daemon {
     Keeper(Directories),
     /// Thinks: decides, remembers, answers
     Run(Directories),
+    /// Compresses rotated log files; ends when that is done
+    Compress {
+        /// The folder
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// Files with smaller numbers
+        #[arg(long, value_name = "N")]
+        below: u64,
+    },
 }
 
 /// Where things are. Named as the global options are, so that these take their place.
@@ -33,7 +42,11 @@ impl Daemon {
         let code = match self {
             Self::Anchor(directories) => mainstay_keeper::anchor_main(directories.for_keeper()?),
             Self::Keeper(directories) => mainstay_keeper::keeper_main(directories.for_keeper()?),
-            Self::Run(directories) => mainstay_daemon::main(&directories.for_daemon()),
+            Self::Compress { dir, below } => mainstay_keeper::compress_main(&dir, below),
+            Self::Run(directories) => {
+                let options = directories.for_daemon();
+                mainstay_daemon::main(&options, doors(&options.logs_dir))
+            }
         };
         // Nobody but the keeper and the anchor sees how these end.
         Ok(if code == ExitCode::SUCCESS { Exit::Done } else { Exit::Failed })

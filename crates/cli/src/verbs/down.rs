@@ -1,23 +1,34 @@
 //! `mainstay down`.
 
-use std::{path::Path, sync::mpsc, thread, time::Duration};
+use std::{ops::ControlFlow, path::Path, sync::mpsc, thread, time::Duration};
 
 use clap::Args;
-use mainstay_client::Client;
-use mainstay_wire::{Answer, Request, SCHEMA_VERSION};
+use mainstay_client::{Client, ClientError};
+use mainstay_model::span_text;
+use mainstay_wire::{Answer, Request, SCHEMA_VERSION, ServiceView};
 
 use crate::{
-    door,
+    changes::{self, Change},
+    door::{self, Stopped},
     exit::Exit,
     failure::Failure,
+    holders::{self, Holders},
     launch,
     output::{Form, Loudness},
+    places::Places,
     verbs::Context,
     view::event,
 };
 
-/// How long the daemon may take until it tells of changes; without them it is only less to read.
+/// How long the daemon may take until it tells of changes, and of the last of them when all is stopped; without them it is
+/// only less to read.
 const FOLLOWING: Duration = Duration::from_secs(5);
+
+/// How long it may take to say what is still there, when the time is over.
+const ASKING: Duration = Duration::from_millis(500);
+
+/// How often it is said that stopping takes its time, where nothing else is seen of it.
+const STILL: Duration = Duration::from_secs(30);
 
 /// Stops everything in reverse order, and Mainstay with it
 #[derive(Debug, Args)]
@@ -25,52 +36,120 @@ pub(crate) struct Down {}
 
 /// What happens while everything is stopped.
 enum Wake {
-    Event(String),
-    Stopped(Result<Answer, mainstay_client::ClientError>),
+    /// The changes of services, to the last.
+    Change(Change),
+    Stopped(Result<Stopped, ClientError>),
 }
 
 impl Down {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
         let places = context.places()?;
-        let output = context.output;
-        let mut client = door::connect(&places, context.timeout())?;
+        match door::connect(&places, context.timeout()) {
+            Ok(_) => {}
+            Err(error) if error.is_no_daemon() => return by_signal(error, &places, context),
+            Err(error) => return Err(error.into()),
+        }
         let remaining = launch::Remaining::of(&places.run_dir);
-        let (wakes, woken) = mpsc::sync_channel(64);
-        if output.form() == Form::Text && output.loudness() > Loudness::Quiet {
-            show_events(&places.socket(), context.timeout(), wakes.clone());
+        let stopped = stop(&places, context).and_then(|()| {
+            // Whoever closed the connection did so because everything is gone, or it is said here that it is not.
+            Ok(remaining.wait_until_gone(&places.socket(), context.timeout())?)
+        });
+        match stopped {
+            Ok(()) => is_down(context),
+            Err(failure) if failure.exit == Exit::TimedOut => Err(late(failure, &places, context)),
+            Err(failure) => Err(failure),
         }
-        thread::spawn(move || wakes.send(Wake::Stopped(client.request(&Request::Down { kill: false }))));
-        for wake in woken {
-            match wake {
-                Wake::Event(line) => {
-                    output.line(&line);
-                    output.flush();
-                }
-                Wake::Stopped(result) => {
-                    result?;
-                    break;
-                }
-            }
-        }
-        remaining.wait_until_gone(&places.socket(), context.timeout())?;
-        if output.form() == Form::Json {
-            output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "down": true }));
-        }
-        Ok(Exit::Done)
     }
 }
 
-/// Each service that has ended is a line. Without them, everything is stopped as well.
-fn show_events(socket: &Path, timeout: Option<Duration>, wakes: mpsc::SyncSender<Wake>) {
+/// Asks for it, and shows what happens until nothing more does.
+fn stop(places: &Places, context: &Context<'_>) -> Result<(), Failure> {
+    let output = context.output;
+    let (socket, timeout) = (places.socket(), context.timeout());
+    let (wakes, woken) = mpsc::sync_channel(64);
+    let is_shown = output.form() == Form::Text && output.loudness() > Loudness::Quiet;
+    let mut following = is_shown && follow_changes(&socket, timeout, wakes.clone());
+    let mut stopped = false;
+    thread::spawn(move || wakes.send(Wake::Stopped(door::stop_all(&socket, timeout, false))));
+    while following || !stopped {
+        // The last changes come on another connection than the answer, which must not overtake them.
+        let wake = if stopped { woken.recv_timeout(FOLLOWING).ok() } else { woken.recv().ok() };
+        match wake {
+            Some(Wake::Change(Change::Told(Answer::Event(event)))) => {
+                event::line(&event).into_iter().for_each(|line| output.line(&line));
+            }
+            Some(Wake::Change(Change::Told(Answer::Missed { events }))) => {
+                output.line(&event::missed(events));
+            }
+            Some(Wake::Change(Change::Told(_) | Change::Another)) => {}
+            Some(Wake::Change(Change::Gone)) => following = false,
+            Some(Wake::Stopped(result)) => {
+                result?;
+                stopped = true;
+            }
+            None => break,
+        }
+        output.flush();
+    }
+    Ok(())
+}
+
+/// Whether changes come. Without them, everything is stopped as well.
+fn follow_changes(socket: &Path, timeout: Option<Duration>, wakes: mpsc::SyncSender<Wake>) -> bool {
     let timeout = Some(timeout.unwrap_or(FOLLOWING));
-    let Ok(events) = Client::connect_within(socket, timeout).and_then(Client::follow) else { return };
-    thread::spawn(move || {
-        for answer in events.map_while(Result::ok) {
-            let Answer::Event(event) = answer else { continue };
-            let Some(line) = event::line(&event) else { continue };
-            if wakes.send(Wake::Event(line)).is_err() {
-                return;
+    let Ok(events) = Client::connect_within(socket, timeout).and_then(Client::follow) else { return false };
+    changes::follow(events, socket.to_owned(), move |change| match wakes.send(Wake::Change(change)) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    });
+    true
+}
+
+/// The time is over: says what is still there, when somebody can be asked.
+fn late(failure: Failure, places: &Places, context: &Context<'_>) -> Failure {
+    let Some(after) = context.timeout() else { return failure };
+    let Ok(overview) = door::read(places, Some(ASKING), &Request::List) else { return failure };
+    let of = overview.services.len();
+    let live = |service: &&ServiceView| matches!(&*service.phase, "running" | "starting" | "stopping");
+    let live: Vec<ServiceView> = overview.services.iter().filter(live).cloned().collect();
+    if live.is_empty() {
+        return failure;
+    }
+    let are = if live.len() == 1 { "is" } else { "are" };
+    let text = format!("timed out: after {}, {} of {of} {are} not stopped", span_text(after), live.len());
+    let help = "it goes on: `mainstay list` shows more; `--timeout` allows more time";
+    Failure::new(Exit::TimedOut, text).with_lines(event::standings(&live)).with_help(help)
+}
+
+fn is_down(context: &Context<'_>) -> Result<Exit, Failure> {
+    if context.output.form() == Form::Json {
+        context.output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "down": true }));
+    }
+    Ok(Exit::Done)
+}
+
+/// Nobody answers. When processes hold the project nevertheless, they are asked by a signal: anchor and keeper have the daemon
+/// stop everything in order for it, as they have for a request.
+fn by_signal(error: ClientError, places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
+    let Some(holders) = Holders::of(&places.state_dir) else { return Err(error.into()) };
+    let Some(asked) = holders.terminate() else {
+        let failure = holders.unreachable(places, Exit::Failed);
+        return Err(failure.with_help("they are in another pid namespace (a container): end them there"));
+    };
+    context.output.note(&format!(
+        "note: the daemon cannot be reached: {}; TERM was sent to {asked}, which has everything stopped in order",
+        holders::why_unreachable(places),
+    ));
+    for process in holders.into_processes() {
+        match context.timeout() {
+            Some(after) if !process.wait_gone(after) => return Err(ClientError::TimedOut { after }.into()),
+            Some(_) => {}
+            None => {
+                while !process.wait_gone(STILL) {
+                    context.output.note("note: not everything is stopped yet");
+                }
             }
         }
-    });
+    }
+    is_down(context)
 }

@@ -14,12 +14,17 @@ pub(crate) struct List {}
 impl List {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
         let places = context.places()?;
-        let overview = door::read(&places, context.timeout(), &Request::List)?;
+        let overview = door::read(&places, context.timeout(), &Request::List)
+            .map_err(|error| door::explain(error, &places))?;
         let output = context.output;
         match output.form() {
             Form::Json => {
                 let services = &overview.services;
-                output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": services }));
+                output.json(&serde_json::json!({
+                    "schema_version": SCHEMA_VERSION,
+                    "services": services,
+                    "anchor": overview.anchor,
+                }));
             }
             Form::Text => {
                 let now = Timestamp::now();
@@ -27,6 +32,7 @@ impl List {
             }
         }
         door::note_newer_files(&places, &context.surroundings, &overview.config, output);
+        door::note_missing_anchor(overview.anchor, output);
         Ok(Exit::Done)
     }
 }

@@ -1,23 +1,35 @@
 //! `mainstay logs`.
 
-use std::{ops::ControlFlow, path::PathBuf};
+mod when;
+
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use clap::Args;
-use mainstay_logs::{Follow, From, Line, folders, read};
+use jiff::{Timestamp, Zoned};
+use mainstay_logs::{Follow, From, Line, Run, Wanted, folders, read};
 use mainstay_model::ServiceId;
+use mainstay_wire::Request;
 
 use crate::{
+    door,
     exit::Exit,
     failure::Failure,
     output::{Form, Output},
     places::Places,
     project::{self, choose},
     verbs::Context,
-    view::prefix::Prefixes,
+    view::{event, prefix::Prefixes},
 };
 
 /// How many lines of each service are shown before what is followed, when nobody says.
 const FOLLOWED: u64 = 20;
+
+/// How long the daemon may take to name its services.
+const ASKING: Duration = Duration::from_secs(2);
 
 /// The folder in which the daemon's own words are.
 const DAEMON: &str = "@daemon";
@@ -38,6 +50,23 @@ pub(crate) struct Logs {
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<u64>,
 
+    /// Only what was written then or later: `2026-11-21 10:00`, `10:02`, `today`, `yesterday`, RFC 3339, or how long ago
+    /// (`15m`, `1h 30m`)
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
+    since: Option<SystemTime>,
+
+    /// Only what was written then or earlier
+    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, conflicts_with = "follow")]
+    until: Option<SystemTime>,
+
+    /// Only lines in which this regular expression matches; `(?i)` before it takes capitals for small letters
+    #[arg(long, value_name = "REGEX")]
+    grep: Option<regex::bytes::Regex>,
+
+    /// Only what this run of a service wrote: its number as `status` shows it, 0 for the latest one, -1 for the one before
+    #[arg(long, value_name = "RUN", value_parser = run, allow_hyphen_values = true)]
+    run: Option<Run>,
+
     // The global `-f FILE` stands before the verb; here `-f` is to follow.
     /// The project's file; `-f FILE` before `logs`
     #[arg(id = "file", long = "file", env = "MAINSTAY_FILE", hide_env_values = true, value_name = "FILE")]
@@ -46,52 +75,115 @@ pub(crate) struct Logs {
 }
 
 const LOGS_HELP: &str = "\
-Lines of several services have their service in front; those of a single one are as it wrote them. Files do not say \
-when a line was written: of several services, what was written last comes last, file by file.";
+Lines of several services have their service in front, and come in the order in which they were written; those of a single \
+one are as it wrote them. The time of a line is when Mainstay saw it, to a hundredth of a second; with `--json` it is part of \
+each. What was written where nobody noted the time has none: `--since` shows it when its file was written to since.";
+
+/// A moment on the command line.
+fn moment(text: &str) -> Result<SystemTime, String> {
+    when::moment(text, &Zoned::now()).map(SystemTime::from)
+}
+
+/// A run on the command line.
+fn run(text: &str) -> Result<Run, String> {
+    let number: i64 =
+        text.parse().map_err(|_| "a run is a number; 0 is the latest, -1 the one before".to_owned())?;
+    let size = number.unsigned_abs();
+    Ok(if number > 0 { Run::Number(size) } else { Run::Back(size) })
+}
 
 impl Logs {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
         let places = context.places()?;
         let services = self.chosen(&places, context)?;
-        let from = match (self.lines, self.follow) {
-            (Some(lines), _) => From::Last(lines),
-            (None, true) => From::Last(FOLLOWED),
-            (None, false) => From::Start,
-        };
+        let wanted = self.wanted();
+        // Each service's log is two files, and there may be a thousand.
+        let _ = mainstay_host::Limits::raise();
         let mut show = Show::new(&services, context.output);
         if self.follow {
-            let follow = Follow::new(&places.logs_dir, &services, from)?;
+            let follow = Follow::new(&places.logs_dir, &services, wanted)?;
             let handle = follow.handle();
             context.output.when_reader_goes(move || handle.finish());
             follow.run(&mut |line| show.line_now(line))?;
         } else {
-            read(&places.logs_dir, &services, from, &mut |line| show.line(line))?;
+            read(&places.logs_dir, &services, wanted, &mut |line| show.line(line))?;
         }
         Ok(Exit::Done)
     }
 
-    /// The folders to read: of what is in the files, and of what was once.
-    fn chosen(&self, places: &Places, context: &Context<'_>) -> Result<Vec<String>, Failure> {
-        let file = places.file.as_ref();
-        let project = file.map(|file| project::load(file, &context.surroundings));
-        let mut ids: Vec<ServiceId> = match project {
-            Some(Ok(project)) => project.ids(),
-            // Logs are most wanted when something is wrong.
-            Some(Err(_)) | None => Vec::new(),
+    /// Which lines.
+    fn wanted(&self) -> Wanted {
+        let says_from = self.since.is_some() || self.run.is_some();
+        let from = match (self.lines, self.follow) {
+            (Some(lines), _) => From::Last(lines),
+            (None, true) if !says_from => From::Last(FOLLOWED),
+            (None, _) => From::Start,
         };
-        for folder in folders(&places.logs_dir)? {
-            if let Ok(id) = folder.parse::<ServiceId>()
-                && !ids.contains(&id)
-            {
-                ids.push(id);
-            }
-        }
+        Wanted { from, since: self.since, until: self.until, run: self.run, pattern: self.grep.clone() }
+    }
+
+    /// The folders to read: of what is in the files, of what was once, and of what runs.
+    fn chosen(&self, places: &Places, context: &Context<'_>) -> Result<Vec<String>, Failure> {
         let (own, patterns): (Vec<String>, Vec<String>) =
             self.services.iter().cloned().partition(|name| name == DAEMON);
-        let chosen =
-            if patterns.is_empty() && !own.is_empty() { Vec::new() } else { choose(&patterns, &ids)? };
+        let chosen = if patterns.is_empty() && !own.is_empty() {
+            Vec::new()
+        } else {
+            services(&patterns, places, context)?
+        };
         Ok(chosen.iter().map(ToString::to_string).chain(own.into_iter().take(1)).collect())
     }
+}
+
+fn services(patterns: &[String], places: &Places, context: &Context<'_>) -> Result<Vec<ServiceId>, Failure> {
+    let project = places.file.as_ref().map(|file| project::load(file, &context.surroundings));
+    // Logs are most wanted when something is wrong, the files not excepted.
+    let (mut ids, are_files_good) = match project {
+        Some(Ok(project)) => (project.ids(), true),
+        Some(Err(_)) | None => (Vec::new(), false),
+    };
+    add(&mut ids, folders(&places.logs_dir)?);
+    match choose(patterns, &ids) {
+        Ok(chosen) if are_files_good || !patterns.is_empty() => Ok(chosen),
+        // One that runs and has written nothing yet is known to the daemon alone.
+        _ => {
+            add(&mut ids, running(places));
+            choose(patterns, &ids)
+        }
+    }
+}
+
+fn add(ids: &mut Vec<ServiceId>, names: Vec<String>) {
+    for id in names.iter().filter_map(|name| name.parse().ok()) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+}
+
+/// What the daemon knows. Nothing when it cannot say so soon: logs are read without it.
+fn running(places: &Places) -> Vec<String> {
+    let overview = door::read(places, Some(ASKING), &Request::List);
+    overview.map(|overview| overview.services.iter().map(event::id).collect()).unwrap_or_default()
+}
+
+/// A line as an object.
+fn json(line: &Line<'_>) -> serde_json::Value {
+    // What has no name of its own but `@daemon` is no instance.
+    let (service, instance) = match line.service.split_once('@') {
+        Some((name, number)) if !name.is_empty() => (name, Some(number)),
+        Some(_) | None => (line.service, None),
+    };
+    let time = line.time.and_then(|time| Timestamp::try_from(time).ok()).map(|time| format!("{time:.3}"));
+    serde_json::json!({
+        "time": time,
+        "service": service,
+        "instance": instance,
+        "run": line.run,
+        // Standard output and standard error come through one pipe.
+        "stream": null,
+        "line": String::from_utf8_lossy(line.text),
+    })
 }
 
 /// Prints lines.
@@ -110,8 +202,7 @@ impl<'a> Show<'a> {
     fn line(&mut self, line: Line<'_>) -> ControlFlow<()> {
         match (self.output.form(), &mut self.prefixes) {
             (Form::Json, _) => {
-                let text = String::from_utf8_lossy(line.text);
-                self.output.json(&serde_json::json!({ "service": line.service, "text": text }));
+                self.output.json(&json(&line));
             }
             (Form::Text, Some(prefixes)) => {
                 self.output.write(&[prefixes.of(line.service), line.text, b"\n"]);

@@ -59,14 +59,17 @@ fn page() -> io::Result<String> {
     let mut text = into_text(bytes)?;
     text.push_str(".SH COMMANDS\n");
     for verb in whole.get_subcommands() {
-        text.push_str(&section(verb)?);
+        text.push_str(&section(verb.get_name(), verb)?);
+        for word in verb.get_subcommands() {
+            text.push_str(&section(&format!("{} {}", verb.get_name(), word.get_name()), word)?);
+        }
     }
     text.push_str(END);
     Ok(text)
 }
 
 /// One verb as a part of the page. Options that it shares with all others are not said again.
-fn section(verb: &Command) -> io::Result<String> {
+fn section(name: &str, verb: &Command) -> io::Result<String> {
     let is_shared =
         |argument: &Arg| argument.is_global_set() || matches!(argument.get_id().as_str(), "file" | "help");
     let own = verb.clone().mut_args(|argument| {
@@ -90,7 +93,7 @@ fn section(verb: &Command) -> io::Result<String> {
     let body = into_text(bytes)?;
     let lines = body.lines().filter(|line| !prelude(line));
     let lines: Vec<&str> = lines.map(|line| if heading(&line) { ".PP" } else { line }).collect();
-    Ok(format!(".SS mainstay {}\n{}\n", verb.get_name(), lines.join("\n")))
+    Ok(format!(".SS mainstay {name}\n{}\n", lines.join("\n")))
 }
 
 fn into_text(bytes: Vec<u8>) -> io::Result<String> {

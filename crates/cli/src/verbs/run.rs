@@ -1,16 +1,28 @@
 //! `mainstay run`: one service or any command in the foreground, by hand, without supervision.
 
-use std::{collections::BTreeMap, io, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::MetadataExt, path::Path, process::Command};
 
 use clap::Args;
 use mainstay_client::ClientError;
 use mainstay_daemon::{Invocation, PersonalData, environment};
-use mainstay_host::User;
+use mainstay_host::{Asked, Holder, Lock, User};
 use mainstay_model::{RunId, Spec};
-use mainstay_wire::{ErrorCode, Request};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use mainstay_wire::{ErrorCode, Request, ServiceView};
+use rustix::{
+    fs::{Access, access},
+    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+};
 
-use crate::{door, exit::Exit, failure::Failure, foreground, places::Places, verbs::Context};
+use crate::{
+    door,
+    exit::Exit,
+    failure::Failure,
+    foreground,
+    holders::Holders,
+    launch,
+    places::{Places, project_of},
+    verbs::Context,
+};
 
 /// Runs one service, or any command, in the foreground; exits as it does
 #[derive(Debug, Args)]
@@ -60,6 +72,8 @@ fn service_by_hand(service: &str, context: &Context<'_>) -> Result<Exit, Failure
     let Some(spec) = project.specs.iter().find(|spec| spec.id == *id) else {
         return Err(Failure::new(Exit::Bug, format!("{id} has no description")));
     };
+    // Held until the program has ended. First, so that of this and a start by the daemon one sees the other.
+    let lock = lock(&places, spec, context)?;
     refuse_second(&places, spec, context)?;
     let user = spec.user.as_deref().map(mainstay_host::lookup_user).transpose()?;
     let mut command = command(spec, user.as_ref(), &places)?;
@@ -67,24 +81,86 @@ fn service_by_hand(service: &str, context: &Context<'_>) -> Result<Exit, Failure
         become_user(user)?;
     }
     context.output.detail(&format!("running {} in {}", spec.command.program(), spec.working_dir.display()));
-    start(&mut command, spec.command.program())
+    let exit = start(&mut command, spec.command.program());
+    if let Some(lock) = lock {
+        lock.remove();
+    }
+    exit
 }
 
-/// Two of the same could do harm to each other.
+/// Two of the same could do harm to each other: this is what keeps the next one out. Without one where the state folder is not
+/// ours to write to: whoever may run the project may look at its files and run a service by hand.
+fn lock(places: &Places, spec: &Spec, context: &Context<'_>) -> Result<Option<Lock>, Failure> {
+    launch::refuse_elsewhere(places)?;
+    let path = mainstay_keeper::by_hand_lock(&places.state_dir, &spec.id.to_string());
+    let refused = |holder: Holder| {
+        let text = format!("{} runs by hand already{}", spec.id, holder.in_brackets());
+        let kill = holder.process.map(|process| format!(", `kill {}` from elsewhere", process.pid));
+        let help = format!("Ctrl-C ends it where it was started{}", kill.unwrap_or_default());
+        Err(Failure::new(Exit::Failed, text).with_help(help))
+    };
+    // One that we may only look at counts as well.
+    if let Ok(Some(holder)) = Lock::holder(&path) {
+        return refused(holder);
+    }
+    if !is_ours(&places.state_dir) {
+        let state = places.state_dir.display();
+        context.output.note(&format!(
+            "note: nothing keeps a second one from being started: {state} is not ours to write to"
+        ));
+        return Ok(None);
+    }
+    launch::make_state_folder(places)?;
+    mainstay_host::private_dir(path.parent().unwrap_or(&places.state_dir))?;
+    match Lock::ask(&path) {
+        Ok(Asked::Held(lock)) => Ok(Some(lock)),
+        Ok(Asked::Busy(holder)) => refused(holder),
+        Err(error) => {
+            let text = format!("cannot lock {}: {error}", path.display());
+            Err(Failure::new(Exit::Failed, text)
+                .with_help("`--state-dir DIR` keeps state and logs elsewhere"))
+        }
+    }
+}
+
+/// Whether we may keep something in this folder. One of ours in somebody else's project would keep its owner from starting it.
+fn is_ours(state_dir: &Path) -> bool {
+    let mut owners = [state_dir, project_of(state_dir)].into_iter().filter_map(|dir| fs::metadata(dir).ok());
+    let is_own = owners.next().is_none_or(|data| data.uid() == mainstay_host::effective_uid());
+    let there = state_dir.ancestors().find(|dir| dir.exists());
+    is_own && there.is_some_and(|dir| access(dir, Access::WRITE_OK).is_ok())
+}
+
+/// Whether the daemon runs it, or is about to.
 fn refuse_second(places: &Places, spec: &Spec, context: &Context<'_>) -> Result<(), Failure> {
     let request = Request::Status { service: spec.id.to_string() };
     let overview = match door::read(places, context.timeout(), &request) {
         Ok(overview) => overview,
-        Err(error) if error.is_no_daemon() => return Ok(()),
+        Err(error) if error.is_no_daemon() => {
+            // One that cannot be asked may run it.
+            let holders = Holders::of(&places.state_dir);
+            return holders.map_or(Ok(()), |holders| Err(holders.unreachable(places, Exit::Failed)));
+        }
         // In the files, and not applied yet.
         Err(ClientError::Refused(error)) if error.code == ErrorCode::NoSuchService => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    match overview.services.iter().find_map(|service| service.pid) {
-        None => Ok(()),
-        Some(pid) => Err(Failure::new(Exit::Failed, format!("{} runs already (pid {pid})", spec.id))
-            .with_help(format!("`mainstay stop {}` stops it", spec.id))),
-    }
+    let Some((what, pid)) = overview.services.iter().find_map(life) else { return Ok(()) };
+    let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    Err(Failure::new(Exit::Failed, format!("{} {what}{pid}", spec.id))
+        .with_help(format!("`mainstay stop {}` stops it", spec.id)))
+}
+
+/// What it does, when there is a process of it, or soon will be.
+fn life(service: &ServiceView) -> Option<(&'static str, Option<u32>)> {
+    let what = match service.phase.as_str() {
+        "starting" => "is being started already",
+        "stopping" => "is still being stopped",
+        "running" => "runs already",
+        _ if service.pid.is_some() => "runs already",
+        _ => return None,
+    };
+    Some((what, service.pid))
 }
 
 fn command(spec: &Spec, user: Option<&User>, places: &Places) -> Result<Command, Failure> {

@@ -6,18 +6,24 @@ use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
 use mainstay_client::ClientError;
 use mainstay_logs::{From, read};
-use mainstay_wire::{ErrorCode, Request, SCHEMA_VERSION, ServiceView};
+use mainstay_model::{Dependency, Health, PhaseName, Spec};
+use mainstay_wire::{ErrorCode, ReasonView, Request, SCHEMA_VERSION, ServiceView};
 use serde::Serialize;
 
 use crate::{
     door::{self, Overview},
     exit::{Exit, ServiceStatus},
     failure::Failure,
+    holders::Holders,
     output::Form,
     places::Places,
+    project::Project,
     verbs::Context,
     view::{self, status::Here},
 };
+
+/// Why nothing more is known.
+const NO_DAEMON: &str = "no daemon runs";
 
 /// The project in short, or all that is known of a service
 #[derive(Debug, Args)]
@@ -47,7 +53,8 @@ impl Status {
 }
 
 fn project(places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
-    let Overview { services, config } = door::read(places, context.timeout(), &Request::List)?;
+    let Overview { services, config, anchor } = door::read(places, context.timeout(), &Request::List)
+        .map_err(|error| door::explain(error, places))?;
     let output = context.output;
     match output.form() {
         Form::Json => output.json(&serde_json::json!({
@@ -55,6 +62,7 @@ fn project(places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
             "project": config.project,
             "files": config.files,
             "services": services,
+            "anchor": anchor,
         })),
         Form::Text => {
             output.print(&view::status::summary(&services, &config, output.paint));
@@ -63,6 +71,7 @@ fn project(places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
         }
     }
     door::note_newer_files(places, &context.surroundings, &config, output);
+    door::note_missing_anchor(anchor, output);
     Ok(Exit::Done)
 }
 
@@ -72,15 +81,18 @@ fn one(service: &str, places: &Places, context: &Context<'_>) -> Result<Exit, Fa
         Ok(overview) => {
             show(&overview.services, context);
             door::note_newer_files(places, &context.surroundings, &overview.config, context.output);
+            door::note_missing_anchor(overview.anchor, context.output);
             let worst = overview.services.iter().map(health).max().unwrap_or(ServiceStatus::Stopped);
             Ok(Exit::Status(worst))
         }
-        Err(error) if error.is_no_daemon() => without_daemon(service, places, context),
+        Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
+            without_daemon(service, places, context)
+        }
         Err(ClientError::Refused(error)) if error.code == ErrorCode::NoSuchService => {
             // It may have been added to the files since.
             Err(error.into())
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(door::explain(error, places)),
     }
 }
 
@@ -138,37 +150,48 @@ fn without_daemon(service: &str, places: &Places, context: &Context<'_>) -> Resu
     let project = context.project(places)?;
     let ids = project.chosen(&[service.to_owned()])?;
     let output = context.output;
-    let text = "no daemon runs";
     match output.form() {
         Form::Json => {
-            let object = |id: &mainstay_model::ServiceId| {
-                serde_json::json!({
-                    "schema_version": SCHEMA_VERSION,
-                    "name": id.name.to_string(),
-                    "instance": id.instance.map(|number| number.to_string()),
-                    "phase": "stopped",
-                    "status": "unknown",
-                    "ready": false,
-                    "pid": null,
-                    "reason": { "code": "no-daemon", "text": text },
-                })
-            };
-            match ids.as_slice() {
-                [id] => output.json(&object(id)),
-                ids => {
-                    let services: Vec<_> = ids.iter().map(object).collect();
-                    output
-                        .json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": services }));
-                }
-            }
+            let specs = project.specs.iter().filter(|spec| ids.contains(&spec.id));
+            let services: Vec<_> = specs.map(|spec| idle(spec, &project, places)).collect();
+            show(&services, context);
         }
         Form::Text => {
             for id in &ids {
                 let phase = output.paint.apply(view::style::phase("stopped"), "stopped");
-                output.line(&format!("{id} {phase}: {text}"));
+                output.line(&format!("{id} {phase}: {NO_DAEMON}"));
             }
             output.note("help: `mainstay up` starts it");
         }
     }
     Ok(Exit::Status(ServiceStatus::Stopped))
+}
+
+/// A service of which only its description is known.
+fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
+    let depends_on = |on: &Dependency| format!("{} ({})", on.on, on.until.as_str());
+    let needs = |other: &&Spec| other.depends_on.iter().any(|dependency| dependency.on == spec.id.name);
+    ServiceView {
+        name: spec.id.name.to_string(),
+        instance: spec.id.instance.map(|number| number.to_string()),
+        kind: spec.kind.as_str().to_owned(),
+        phase: PhaseName::Stopped.as_str().to_owned(),
+        status: Health::from(PhaseName::Stopped).as_str().to_owned(),
+        wanted: false,
+        ready: false,
+        pid: None,
+        run: 0,
+        restarts: 0,
+        since: None,
+        exit: None,
+        reason: ReasonView { code: "no-daemon".to_owned(), text: NO_DAEMON.to_owned() },
+        next: None,
+        memory_bytes: None,
+        cpu_percent: None,
+        depends_on: spec.depends_on.iter().map(depends_on).collect(),
+        needed_by: project.specs.iter().filter(needs).map(|other| other.id.to_string()).collect(),
+        command: spec.command.words().map(str::to_owned).collect(),
+        log_dir: places.logs_dir.join(spec.id.to_string()).to_string_lossy().into_owned(),
+        log_counts: mainstay_wire::LogView::default(),
+    }
 }

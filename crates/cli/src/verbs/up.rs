@@ -1,23 +1,30 @@
 //! `mainstay up`.
+//!
+//! Threads each wait for one thing (signals, the start, the daemon's changes, lines of logs, the end of a stop) and put what
+//! they got into one bounded channel. The [`Session`] takes one after the other and decides when it is over; what is seen of
+//! it is the business of a [`Screen`], of which there is one for each form of `up`.
 
+mod begin;
+mod detach;
 mod follow;
+mod session;
+
+use std::sync::{Arc, mpsc::sync_channel};
 
 use clap::Args;
-use mainstay_client::{Client, ClientError};
-use mainstay_wire::{Answer, ErrorCode};
 
+use self::{
+    begin::{Course, Manner, Order},
+    detach::Progress,
+    follow::Follow,
+    session::{Screen, Session, WAKES, Wake},
+};
 use crate::{
-    door,
     exit::Exit,
     failure::Failure,
-    launch,
-    places::Places,
-    project::Project,
-    verbs::{Context, act},
+    signals::{self, Wish},
+    verbs::Context,
 };
-
-/// How often it is begun again, when the project is just being stopped or the daemon dies over it.
-const TRIES: usize = 5;
 
 /// Starts the project and follows it; Ctrl-C stops it
 #[derive(Debug, Args)]
@@ -34,58 +41,33 @@ pub(crate) struct Up {
 
 const UP_HELP: &str = "\
 On a project that runs already, the files as they are now are applied: what is new is started, what changed is \
-restarted, what is gone is stopped. Ctrl-C stops the project in order and ends with 130, a second Ctrl-C kills it; when \
-the terminal is closed, the project goes on.";
+restarted, what is gone is stopped. Ctrl-C stops the project in order and ends with 130, with `-d` too as long as it waits; \
+a second Ctrl-C kills it (two within 50 ms are one). When the terminal is closed, the project goes on.";
 
 impl Up {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
-        let mut places = context.places()?;
+        let (wakes, woken) = sync_channel(WAKES);
+        // Before anything else: from here on Ctrl-C means to stop what is about to be started.
+        let wishes = wakes.clone();
+        signals::listen(move |wish| _ = wishes.send(Wake::Wish(wish)))?;
+        let places = context.places()?;
         let project = context.project(&places)?;
         // A wrong name is found before anything is started.
-        let started = project.started_with(&self.services)?;
-        if self.detach {
-            let answer = self.apply(&project, &mut places, context)?;
-            return act::report(&door::settled(answer)?, None, context);
-        }
-        let names: Vec<String> = started.iter().map(ToString::to_string).collect();
-        let request = project.apply(&self.services, false);
-        follow::run(&names, &mut places, context, |client| client.request(&request))
-    }
-
-    /// Makes it run, and waits for how it comes out.
-    fn apply(
-        &self,
-        project: &Project,
-        places: &mut Places,
-        context: &Context<'_>,
-    ) -> Result<Answer, Failure> {
-        let request = project.apply(&self.services, true);
-        persist(places, context, |client, _| client.request(&request))
-    }
-}
-
-/// Does this with a connection, and once more with another when the project was just going down, or the daemon died.
-/// Applying twice comes to the same as applying once.
-fn persist<T>(
-    places: &mut Places,
-    context: &Context<'_>,
-    mut attempt: impl FnMut(&mut Client, &Places) -> Result<T, ClientError>,
-) -> Result<T, Failure> {
-    let mut tries = 1;
-    loop {
-        let mut client = launch::connect_or_start(places, context.timeout(), context.output)?;
-        match attempt(&mut client, places) {
-            Ok(value) => return Ok(value),
-            Err(error) if tries == TRIES => return Err(error.into()),
-            Err(ClientError::Refused(error)) if error.code == ErrorCode::GoingDown => {
-                context.output.note("note: the project is being stopped; it is started again after that");
-                drop(client);
-                launch::Remaining::of(&places.run_dir)
-                    .wait_until_gone(&places.socket(), context.timeout())?;
+        let names = project.started_with(&self.services)?.iter().map(ToString::to_string).collect();
+        let course = Arc::new(Course::new(places));
+        let manner = if self.detach { Manner::Detach } else { Manner::Follow(names) };
+        let mut screen: Box<dyn Screen> = match &manner {
+            Manner::Detach => Box::new(Progress::new(&project.name, context)),
+            Manner::Follow(names) => {
+                let reader = wakes.clone();
+                context.output.when_reader_goes(move || _ = reader.send(Wake::Wish(Wish::HangUp)));
+                Box::new(Follow::new(names, context))
             }
-            Err(ClientError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
-        tries += 1;
+        };
+        let mut session = Session::new(Arc::clone(&course), wakes.clone(), &mut *screen);
+        session.heed(&woken)?;
+        let order = Order { project, start: self.services.clone(), manner, timeout: context.timeout() };
+        begin::begin(order, course, Arc::clone(context.output), wakes);
+        session.work(&woken, context.output)
     }
 }

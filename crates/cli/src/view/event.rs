@@ -15,17 +15,49 @@ pub(crate) fn id(service: &ServiceView) -> String {
 /// `api running (pid 4242)`, `api waiting for db to be ready`, `api waiting: exited with 1; restart 1 of 10 in 1 s`. Nothing when only details changed.
 pub(crate) fn line(event: &EventView) -> Option<String> {
     let service = &event.service;
-    if service.phase == event.from {
-        return None;
-    }
-    let id = id(service);
-    let reason = tame(&service.reason.text);
-    Some(match (service.phase.as_str(), service.pid) {
+    (service.phase != event.from)
+        .then(|| standing(&id(service), &service.phase, service.pid, &service.reason.text))
+}
+
+/// The same for one that stands like this.
+pub(crate) fn standing(id: &str, phase: &str, pid: Option<u32>, reason: &str) -> String {
+    let reason = tame(reason);
+    match (phase, pid) {
         ("running", Some(pid)) => format!("{id} running (pid {pid})"),
         ("starting", Some(pid)) => format!("{id} starting (pid {pid}): {reason}"),
         (phase, _) if reason.starts_with(phase) => format!("{id} {reason}"),
         (phase, _) => format!("{id} {phase}: {reason}"),
-    })
+    }
+}
+
+/// How many services a list of lines has.
+const LINES: usize = 20;
+
+/// Lines of how services stand, of many only the first.
+pub(crate) fn standings(services: &[ServiceView]) -> Vec<String> {
+    let line = |it: &ServiceView| standing(&id(it), &it.phase, it.pid, &it.reason.text);
+    let more = services.len().checked_sub(LINES).filter(|more| *more > 0);
+    let more = more.map(|more| format!("and {more} more"));
+    services.iter().take(LINES).map(line).chain(more).collect()
+}
+
+/// That some changes were left out.
+pub(crate) fn missed(events: u64) -> String {
+    let (changes, are) = if events == 1 { ("change", "is") } else { ("changes", "are") };
+    format!("{events} {changes} {are} not shown: they came faster than they could be")
+}
+
+/// Whether somebody who waits for services to come up wants to hear of it: one is there, has failed, is tried again or is
+/// gone. What only leads there is not.
+pub(crate) fn is_news(event: &EventView) -> bool {
+    let service = &event.service;
+    match service.phase.as_str() {
+        phase if phase == event.from => false,
+        "running" => service.ready,
+        "completed" | "failed" | "stopped" => true,
+        "waiting" => service.reason.code == "backoff",
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +82,30 @@ mod tests {
             Some("api@2 waiting for db to be ready")
         );
         assert_eq!(line(&event("starting", Some(42), "waiting for tcp")), None);
+    }
+
+    #[test]
+    fn whoever_waits_hears_of_what_is_there_failed_or_tried_again() {
+        let event = |from: &str, phase: &str, code: &str, ready: bool| {
+            let mut service = service("api", phase, "because so");
+            (service.reason.code, service.ready) = (code.to_owned(), ready);
+            is_news(&EventView { time: "2026-11-21T12:00:00Z".to_owned(), service, from: from.to_owned() })
+        };
+        let rows = [
+            ("starting", "running", "running", true, true),
+            // A oneshot at work.
+            ("starting", "running", "running", false, false),
+            ("running", "running", "running", true, false),
+            ("running", "completed", "completed", true, true),
+            ("starting", "waiting", "backoff", false, true),
+            ("stopped", "waiting", "waiting-for-dependency", false, false),
+            ("stopped", "starting", "spawning", false, false),
+            ("running", "stopping", "stopping", false, false),
+            ("stopping", "stopped", "removed", false, true),
+            ("waiting", "failed", "gave-up", false, true),
+        ];
+        for (from, phase, code, ready, expected) in rows {
+            assert_eq!(event(from, phase, code, ready), expected, "{from} {phase} {code}");
+        }
     }
 }

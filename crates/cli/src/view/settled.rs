@@ -1,6 +1,9 @@
 //! What became of services after a request: a short table, a sentence on what came along, and the failure if there is one.
 
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, Table};
+use mainstay_model::span_text;
 use mainstay_wire::{Act, Settled, SettledState};
 
 use crate::{
@@ -9,12 +12,15 @@ use crate::{
     output::Paint,
     view::{
         cut::{fit, tame, width},
-        style,
+        event, style,
     },
 };
 
 /// How many names a sentence lists.
 const SHOWN: usize = 5;
+
+/// How many of which the reasons are told.
+const LINES: usize = 20;
 
 /// Columns between two columns.
 const GAP: usize = 2;
@@ -60,27 +66,77 @@ pub(crate) fn company(act: Act, services: &[Settled]) -> Option<String> {
     }
 }
 
+/// One of them in one line, as an event would say it: `api waiting: exited with 1; restart 1 of 10 in 1 s`.
+pub(crate) fn line(service: &Settled) -> String {
+    event::standing(&service.id, &service.phase, service.pid, &service.reason.text)
+}
+
+/// Whether it is no longer described, and no more.
+pub(crate) fn is_removed(service: &Settled) -> bool {
+    service.reason.code == "removed" && service.state == SettledState::Done
+}
+
 /// That something did not come about, when that is so.
 pub(crate) fn failure(services: &[Settled]) -> Option<Failure> {
-    let failed: Vec<&Settled> =
-        services.iter().filter(|service| service.state == SettledState::Failed).collect();
-    let first = failed.first()?;
-    let text = if failed.len() == 1 {
-        format!("{} {}: {}", first.id, verb(&first.phase), tame(&first.reason.text))
-    } else {
-        let names: Vec<&str> = failed.iter().take(SHOWN).map(|service| service.id.as_str()).collect();
-        let more = match failed.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!("{} of {} did not get there: {}{more}", failed.len(), services.len(), names.join(", "))
-    };
+    let failed = of_state(services, SettledState::Failed);
+    match failed.as_slice() {
+        [only] => {
+            let text = format!("{} {}: {}", only.id, verb(&only.phase), tame(&only.reason.text));
+            Some(Failure::new(Exit::Failed, text).with_help(help(&failed)))
+        }
+        _ => failure_by_name(services),
+    }
+}
+
+/// The same for somebody who knows the reasons already.
+pub(crate) fn failure_by_name(services: &[Settled]) -> Option<Failure> {
+    let failed = of_state(services, SettledState::Failed);
+    if failed.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = failed.iter().take(SHOWN).map(|service| service.id.as_str()).collect();
+    let more = more(failed.len(), SHOWN).map(|more| format!(" {more}")).unwrap_or_default();
+    let text =
+        format!("{} of {} did not get there: {}{more}", failed.len(), services.len(), names.join(", "));
+    Some(Failure::new(Exit::Failed, text).with_help(help(&failed)))
+}
+
+/// The reasons of those that failed, a line each.
+pub(crate) fn reasons(services: &[Settled]) -> Vec<String> {
+    lines(&of_state(services, SettledState::Failed))
+}
+
+/// That the time was over before everything was there, with the reason of each that was not.
+pub(crate) fn late(services: &[Settled], after: Duration) -> Option<Failure> {
+    let first = services.iter().find(|service| service.state == SettledState::Pending)?;
+    let missing: Vec<&Settled> =
+        services.iter().filter(|service| service.state != SettledState::Done).collect();
+    let (count, of, after) = (missing.len(), services.len(), span_text(after));
+    let text = format!("timed out: after {after}, {count} of {of} did not get there");
+    let help = format!(
+        "what was asked for goes on: `mainstay status {}` shows more; `--timeout` allows more time",
+        first.id
+    );
+    Some(Failure::new(Exit::TimedOut, text).with_lines(lines(&missing)).with_help(help))
+}
+
+fn of_state(services: &[Settled], state: SettledState) -> Vec<&Settled> {
+    services.iter().filter(|service| service.state == state).collect()
+}
+
+fn lines(services: &[&Settled]) -> Vec<String> {
+    let shown = services.iter().take(LINES).map(|service| line(service));
+    shown.chain(more(services.len(), LINES)).collect()
+}
+
+fn more(count: usize, shown: usize) -> Option<String> {
+    count.checked_sub(shown).filter(|more| *more > 0).map(|more| format!("and {more} more"))
+}
+
+fn help(failed: &[&Settled]) -> String {
     // One that failed itself tells more than one that waits for it.
-    let telling = failed.iter().find(|service| service.phase == "failed").unwrap_or(first);
-    Some(
-        Failure::new(Exit::Failed, text)
-            .with_help(format!("`mainstay status {}` shows what it said", telling.id)),
-    )
+    let telling = failed.iter().find(|service| service.phase == "failed").or(failed.first());
+    format!("`mainstay status {}` shows what it said", telling.map_or("NAME", |service| &service.id))
 }
 
 fn verb(phase: &str) -> String {
@@ -95,7 +151,7 @@ mod tests {
 
     fn settled(id: &str, named: bool, state: SettledState, phase: &str, text: &str) -> Settled {
         let reason = ReasonView { code: "some-code".to_owned(), text: text.to_owned() };
-        Settled { id: id.to_owned(), named, state, phase: phase.to_owned(), reason }
+        Settled { id: id.to_owned(), named, state, phase: phase.to_owned(), pid: None, run: 1, reason }
     }
 
     fn some() -> Vec<Settled> {
@@ -136,5 +192,47 @@ mod tests {
         assert!(failure(&services).is_none());
         services[0].named = true;
         assert!(company(Act::Stop, &services).is_none());
+    }
+
+    #[test]
+    fn whoever_knows_the_reasons_hears_names_and_others_get_a_line_each() {
+        let services = some();
+        let one = &services[..2];
+        assert_eq!(failure_by_name(one).unwrap().text, "1 of 2 did not get there: migrate");
+        assert_eq!(failure_by_name(&services[..1]).map(|failure| failure.text), None);
+        assert_eq!(
+            reasons(&services),
+            [
+                "migrate failed: exited with 4; it is not restarted",
+                "api@1 waiting for migrate to complete: exited with 4; it is not restarted",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_late_is_named_with_its_reason() {
+        let mut services = some();
+        assert!(late(&services, Duration::from_secs(5)).is_none(), "failed is not late");
+        services.push(settled(
+            "web",
+            true,
+            SettledState::Pending,
+            "starting",
+            "waiting for tcp 127.0.0.1:80",
+        ));
+        let failure = late(&services, Duration::from_secs(5)).unwrap();
+        assert_eq!(failure.exit, Exit::TimedOut);
+        assert_eq!(failure.text, "timed out: after 5 s, 3 of 4 did not get there");
+        assert_eq!(failure.lines.len(), 3);
+        assert_eq!(failure.lines[2], "web starting: waiting for tcp 127.0.0.1:80");
+        assert_eq!(
+            failure.help.unwrap(),
+            "what was asked for goes on: `mainstay status web` shows more; `--timeout` allows more time"
+        );
+        let many: Vec<_> = (0..25)
+            .map(|at| settled(&format!("w@{at}"), true, SettledState::Pending, "waiting", "because so"))
+            .collect();
+        let lines = late(&many, Duration::from_millis(300)).unwrap().lines;
+        assert_eq!((lines.len(), lines[20].as_str()), (21, "and 5 more"));
     }
 }

@@ -39,6 +39,14 @@ pub(crate) fn moment(text: &str, zone: &TimeZone) -> String {
     }
 }
 
+/// A moment in this time zone, to the second and without the zone: `2026-11-21 13:04:05`. As it came, when it is none.
+pub(crate) fn second(text: &str, zone: &TimeZone) -> String {
+    match text.parse::<Timestamp>() {
+        Ok(moment) => moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
 /// A number of bytes: `12.3 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];

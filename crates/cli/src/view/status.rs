@@ -1,7 +1,7 @@
 //! All that is known of one service, as a block of labelled lines.
 
 use jiff::{Timestamp, tz::TimeZone};
-use mainstay_wire::{ConfigView, ExitView, ServiceView};
+use mainstay_wire::{ConfigView, ExitView, LogView, ServiceView};
 
 use crate::{
     output::Paint,
@@ -58,10 +58,27 @@ pub(crate) fn block(service: &ServiceView, log: &[String], here: &Here) -> Strin
     add("kind", service.kind.clone());
     add("command", command(&service.command));
     add("log", service.log_dir.clone());
+    for line in output(&service.log_counts) {
+        add("", line);
+    }
     for line in log {
         text.push_str(&format!("  {} {}\n", paint.apply(style::aside(), "|"), tame(line)));
     }
     text
+}
+
+/// What became of its output; nothing as long as there was none.
+fn output(log: &LogView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if log.written_bytes > 0 || log.dropped_bytes > 0 {
+        let dropped = match log.dropped_bytes {
+            0 => String::new(),
+            bytes => format!(", {} dropped", span::bytes(bytes)),
+        };
+        lines.push(format!("{} written{dropped}", span::bytes(log.written_bytes)));
+    }
+    lines.extend(log.trouble.clone());
+    lines
 }
 
 fn usage(service: &ServiceView) -> String {
@@ -101,7 +118,14 @@ fn command(words: &[String]) -> String {
 
 /// The project in two lines: how many are in which phase, and where it comes from.
 pub(crate) fn summary(services: &[ServiceView], config: &ConfigView, paint: Paint) -> String {
-    let count = |phase: &str| services.iter().filter(|service| service.phase == phase).count();
+    let counts = counts(services.iter().map(|service| service.phase.as_str()), paint);
+    let name = paint.apply(style::label(), &tame(&config.project));
+    format!("{name}: {counts}\n{}\n", paint.apply(style::aside(), &tame(&config.files.join(", "))))
+}
+
+/// `1 failed, 2 running`.
+pub(crate) fn counts<'a>(of: impl Iterator<Item = &'a str> + Clone, paint: Paint) -> String {
+    let count = |phase: &str| of.clone().filter(|word| *word == phase).count();
     let mut phases: Vec<&str> = mainstay_model::PhaseName::ALL.map(mainstay_model::PhaseName::as_str).into();
     // What is wrong comes first.
     phases.reverse();
@@ -110,9 +134,7 @@ pub(crate) fn summary(services: &[ServiceView], config: &ConfigView, paint: Pain
         .filter(|phase| count(phase) > 0)
         .map(|phase| format!("{} {}", count(phase), paint.apply(style::phase(phase), phase)))
         .collect();
-    let counts = if counts.is_empty() { "no services".to_owned() } else { counts.join(", ") };
-    let name = paint.apply(style::label(), &tame(&config.project));
-    format!("{name}: {counts}\n{}\n", paint.apply(style::aside(), &tame(&config.files.join(", "))))
+    if counts.is_empty() { "no services".to_owned() } else { counts.join(", ") }
 }
 
 #[cfg(test)]

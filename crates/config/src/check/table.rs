@@ -182,7 +182,8 @@ fn meant_setting(key: &str, fields: &Fields) -> Option<&'static str> {
         .or_else(|| nearest(key, of(Support::Later)))
 }
 
-fn meant(key: &str, fields: &Fields, wanted: fn(&Setting) -> bool) -> String {
+/// What an unknown key probably means, or what is known where it stands.
+pub(crate) fn meant(key: &str, fields: &Fields, wanted: fn(&Setting) -> bool) -> String {
     if let Some(setting) = meant_setting(key, fields).and_then(|meant| fields.setting(meant)) {
         return match setting.support {
             Support::Now => format!("did you mean `{}`?", setting.key),

@@ -9,7 +9,14 @@ use std::{
 use mainstay_model::{Command, ServiceId, Spec};
 
 use super::{Layered, Reader, Shared, care};
-use crate::{Code, expand, suggest::quoted, tree::Table};
+use crate::{
+    Code,
+    environment::Line,
+    expand,
+    suggest::quoted,
+    trail::{Candidate, CandidateKind},
+    tree::Table,
+};
 
 impl Reader<'_, '_> {
     /// Instance `number` of `instances`.
@@ -88,16 +95,36 @@ impl Reader<'_, '_> {
 
     /// Later layers win: the defaults' files, the defaults' `env`, the service's files, its `env`.
     fn env(&mut self, layered: &Layered, number: u32) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
+        let said = self.said(layered, number);
+        said.into_iter().map(|(name, candidate)| (name, candidate.value)).collect()
+    }
+
+    /// Who says each variable of the first instance, the last one winning.
+    pub(super) fn candidates(&mut self, layered: &Layered) -> BTreeMap<String, Vec<Candidate>> {
+        let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+        for (name, candidate) in self.said(layered, 1) {
+            candidates.entry(name).or_default().push(candidate);
+        }
+        candidates
+    }
+
+    /// Everything that is said of variables, in the order in which later ones win.
+    fn said(&mut self, layered: &Layered, number: u32) -> Vec<(String, Candidate)> {
+        let mut said = Vec::new();
         for layer in &layered.environment {
             for file in &layer.files {
                 let path = self.path(&expand::instance(&file.path, number));
-                env.extend(self.env_files.variables(&path, file.optional, &file.place, self.report));
+                let lines = self.env_files.variables(&path, file.optional, &file.place, self.report);
+                said.extend(lines.into_iter().map(|(name, Line { value, place })| {
+                    (name, Candidate { value, place, kind: CandidateKind::File })
+                }));
             }
-            let filled = |value: &String| expand::instance(value, number);
-            env.extend(layer.variables.iter().map(|(name, value)| (name.clone(), filled(value))));
+            said.extend(layer.variables.iter().map(|variable| {
+                let (value, place) = (expand::instance(&variable.value, number), variable.place.clone());
+                (variable.name.clone(), Candidate { value, place, kind: CandidateKind::Table })
+            }));
         }
-        env
+        said
     }
 }
 

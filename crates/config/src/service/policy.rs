@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use mainstay_model::{Attempts, Bytes, Kind, LogLimits, RestartPolicy, RestartWhen, Signal, StopPolicy};
+use mainstay_model::{
+    Attempts, Bytes, Kind, LogLimits, RestartPolicy, RestartWhen, ServiceName, Signal, StopPolicy, WhenFull,
+};
 
 use super::Reader;
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 
 impl Reader<'_, '_> {
     /// `restart`.
-    pub(super) fn restart(&mut self, service: &Table, kind: Kind) -> RestartPolicy {
+    pub(super) fn restart(&mut self, service: &Table, name: &ServiceName, kind: Kind) -> RestartPolicy {
         let word = service.table("restart").and_then(|table| table.text("policy"));
         let when = [RestartWhen::Never, RestartWhen::OnFailure, RestartWhen::Always]
             .into_iter()
@@ -23,6 +25,11 @@ impl Reader<'_, '_> {
             });
         let usual = RestartPolicy::with(when);
         let Some(table) = service.table("restart") else { return usual };
+        if let (Kind::Oneshot, RestartWhen::Always, Some(value)) = (kind, when, table.get("policy")) {
+            let message = format!("`{name}` is a oneshot: once it has ended well, `always` restarts nothing");
+            let help = "say restart = \"on-failure\" or \"never\" for it; what is to run always is kind = \"permanent\"";
+            self.report.add(Code::ConflictingKeys, &value.place, message, help);
+        }
         let delay = table.duration("delay").unwrap_or(usual.delay);
         RestartPolicy {
             when,
@@ -62,6 +69,10 @@ impl Reader<'_, '_> {
             max_size,
             keep: keep.unwrap_or(KEEP),
             total: total.unwrap_or(TOTAL.max(Bytes(max_size.0.saturating_mul(2)))),
+            compress: table.boolean("compress").unwrap_or(true),
+            when_full: when_full(table),
+            // That is said of the project.
+            all_services: None,
         }
     }
 }
@@ -78,6 +89,11 @@ pub(super) fn stop(service: &Table) -> StopPolicy {
         signal: table.and_then(|table| table.signal("signal")).unwrap_or(Signal::TERM),
         timeout: table.and_then(|table| table.duration("timeout")).unwrap_or(STOP_TIMEOUT),
     }
+}
+
+fn when_full(log: &Table) -> WhenFull {
+    let word = log.text("when_full");
+    [WhenFull::Wait, WhenFull::Drop].into_iter().find(|when| Some(when.as_str()) == word).unwrap_or_default()
 }
 
 fn attempts(table: &Table) -> Option<Attempts> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_model::ServiceId;
-use mainstay_wire::{Act, Answer, ErrorCode, Reply, WireError};
+use mainstay_wire::{Act, ErrorCode, Reply, WireError};
 use tokio::sync::oneshot;
 
 use super::{answer, names::chosen, unless_going_down};
@@ -11,23 +11,19 @@ use crate::{
     brain::Brain,
     clock,
     state::Recorded,
-    waiters::{About, Toward},
+    waiters::{About, Toward, When},
 };
 
 pub(super) fn act(
     brain: &mut Brain,
     act: Act,
     services: &[String],
-    wait: bool,
+    when: When,
     reply: oneshot::Sender<Reply>,
 ) {
     match begin(brain, act, services) {
         Err(error) => answer(reply, Err(error)),
-        Ok(about) if wait => brain.waiters.add(about, reply),
-        Ok(about) => {
-            let services = about.settled(brain.runner.project());
-            answer(reply, Ok(Answer::Done { services }));
-        }
+        Ok(about) => brain.waiters.add(about, when, reply),
     }
 }
 
@@ -59,7 +55,7 @@ fn about(brain: &Brain, act: Act, named: BTreeSet<ServiceId>) -> About {
         Act::Restart => (list, Toward::Up),
         Act::Kill => (list, Toward::Down),
     };
-    About { named, all, toward }
+    About { named, all, toward, removed: Vec::new() }
 }
 
 /// What is wanted from now on is on disk before anything is done about it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mainstay_decide::Graph;
 use mainstay_model::{ServiceId, Spec};
-use mainstay_wire::{Answer, ErrorCode, Reply, Request, WireError, WireSpec};
+use mainstay_wire::{ErrorCode, Reply, Request, WireError, WireSpec};
 use tokio::sync::oneshot;
 
 use super::{answer, names::chosen, unless_going_down};
@@ -12,19 +12,18 @@ use crate::{
     brain::Brain,
     clock,
     state::Recorded,
-    waiters::{About, Toward},
+    waiters::{About, Toward, When},
+    wake::Peer,
 };
 
-pub(super) fn apply(brain: &mut Brain, request: Request, reply: oneshot::Sender<Reply>) {
-    let Request::Apply { project, dir, files, fingerprint, specs, start, wait } = request else { return };
+pub(super) fn apply(brain: &mut Brain, request: Request, peer: Peer, reply: oneshot::Sender<Reply>) {
+    let Request::Apply { project, dir, files, fingerprint, specs, start, wait, within_ms } = request else {
+        return;
+    };
     let recorded = Recorded { project, dir, files, fingerprint, ..Recorded::default() };
-    match begin(brain, recorded, specs, &start) {
+    match begin(brain, recorded, specs, &start, peer) {
         Err(error) => answer(reply, Err(error)),
-        Ok(about) if wait => brain.waiters.add(about, reply),
-        Ok(about) => {
-            let services = about.settled(brain.runner.project());
-            answer(reply, Ok(Answer::Done { services }));
-        }
+        Ok(about) => brain.waiters.add(about, When::from_request(wait, within_ms), reply),
     }
 }
 
@@ -33,6 +32,7 @@ fn begin(
     recorded: Recorded,
     specs: Vec<WireSpec>,
     start: &[String],
+    peer: Peer,
 ) -> Result<About, WireError> {
     unless_going_down(brain)?;
     let invalid = |text: String| WireError::new(ErrorCode::InvalidConfiguration, text);
@@ -49,17 +49,25 @@ fn begin(
     let mut wanted: BTreeSet<ServiceId> = all.iter().cloned().collect();
     wanted.extend(brain.recorded.wanted.iter().filter(|id| graph.order().contains(id)).cloned());
     let relogged = changed_log_limits(brain, &specs);
+    let removed = brain.not_among(&specs);
     let recorded = Recorded { specs: specs.clone(), wanted, ..recorded };
     brain.record(recorded).map_err(|error| WireError::new(ErrorCode::Failed, error.to_string()))?;
 
+    let count = brain.recorded.specs.len();
+    brain.history.note(
+        "applied",
+        format!("{count} services of {}", brain.recorded.files.join(" ")),
+        Some(peer),
+    );
     let now = clock::now();
+    brain.expect_to_leave(&removed);
     let changes = brain.runner.apply(now, specs).map_err(|error| invalid(error.to_string()))?;
     brain.show(&changes);
     brain.tell_log_limits(&relogged);
     let named_list: Vec<ServiceId> = named.iter().cloned().collect();
     let changes = brain.runner.want(now, &named_list);
     brain.show(&changes);
-    Ok(About { named, all, toward: Toward::Up })
+    Ok(About { named, all, toward: Toward::Up, removed })
 }
 
 /// Services that are there already, whose output is to be kept otherwise.

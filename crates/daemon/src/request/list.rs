@@ -1,7 +1,7 @@
 //! `list`, `status` and `follow`: reading.
 
 use mainstay_model::ServiceId;
-use mainstay_wire::Reply;
+use mainstay_wire::{Reply, ToKeeper};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{answer, names::chosen};
@@ -15,11 +15,24 @@ pub(super) fn list(brain: &mut Brain, reply: oneshot::Sender<Reply>) {
 pub(super) fn status(brain: &mut Brain, service: &str, reply: oneshot::Sender<Reply>) {
     let ids: Vec<ServiceId> = brain.runner.project().ids().cloned().collect();
     let found = chosen(&[service.to_owned()], ids.iter());
-    let result = found.map(|found| {
-        let found: Vec<ServiceId> = ids.iter().filter(|id| found.contains(id)).cloned().collect();
-        brain.services(&found)
-    });
-    answer(reply, result);
+    match found {
+        Err(error) => answer(reply, Err(error)),
+        Ok(found) => {
+            let found = ids.iter().filter(|id| found.contains(id)).cloned().collect();
+            // Only the keeper knows what was written meanwhile.
+            if brain.logs.ask(found, reply) {
+                brain.tell(&ToKeeper::LogCounts);
+            }
+        }
+    }
+}
+
+/// The keeper told what became of all output: whoever asked for a status is answered.
+pub(super) fn counted(brain: &mut Brain) {
+    for (ids, reply) in brain.logs.take_asking() {
+        let services = brain.services(&ids);
+        answer(reply, Ok(services));
+    }
 }
 
 pub(super) fn follow(brain: &mut Brain, sender: mpsc::Sender<Reply>) {

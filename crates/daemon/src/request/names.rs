@@ -12,7 +12,7 @@ const SHOWN: usize = 10;
 ///
 /// # Errors
 /// The first pattern that means nothing.
-pub(super) fn chosen<'a>(
+pub(crate) fn chosen<'a>(
     patterns: &[String],
     ids: impl Iterator<Item = &'a ServiceId> + Clone,
 ) -> Result<BTreeSet<ServiceId>, WireError> {

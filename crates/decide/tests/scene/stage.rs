@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Event, GraphError, Live, Memory, Notice, Outcome, Project};
+use mainstay_decide::{Action, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId};
 use mainstay_model::{
     Exit, HookName, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
@@ -139,7 +139,7 @@ impl Stage {
 
     pub fn answered(&mut self, name: &str, answer: Result<(), &str>) {
         let run = self.run(name);
-        let question = self.project.service(&id(name)).unwrap().question();
+        let question = self.question(name);
         self.event(name, Event::Answered { run, question, answer: answer.map_err(str::to_owned) });
     }
 
@@ -184,6 +184,10 @@ impl Stage {
 
     pub fn run(&self, name: &str) -> RunId {
         self.project.service(&id(name)).unwrap().run()
+    }
+
+    pub fn question(&self, name: &str) -> QuestionId {
+        self.project.service(&id(name)).unwrap().question()
     }
 
     fn take(&mut self, outcome: Outcome) {

@@ -7,6 +7,7 @@ mod files;
 mod launch;
 mod leftovers;
 mod limits;
+mod lock;
 mod memory;
 mod own;
 mod packet;
@@ -23,11 +24,12 @@ pub use files::{Durability, NO_LINKS, private_dir, rename_new, write_atomic};
 pub use launch::{AnchorChild, ProgramEnd, start_anchor};
 pub use leftovers::{Leader, ProcessTable, RunTrace, has_no_child_but};
 pub use limits::Limits;
+pub use lock::{Asked, Holder, Lock};
 pub use memory::{release_clean_pages, settle_allocator};
-pub use own::{die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private};
+pub use own::{die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private, lower_priority};
 pub use packet::{PACKET_LIMIT, Packet, Patience, packet_pair, receive_packet, send_packet, stream_pair};
 pub use poller::{Interest, Poller, Ready, SignalReader, Waker, ignore_signals};
-pub use process::{ProcessRow, Usage, process_usage, read_stat, start_time};
+pub use process::{ProcessRow, Usage, process_age, process_usage, read_stat, start_time};
 pub use shared_buffer::{Found, SharedBuffer};
 pub use spawn::{
     Attempt, CHILD_RECORD_BYTES, ChildFacts, ChildRecord, FailedStep, Identity, Output, SpawnRequest, spawn,

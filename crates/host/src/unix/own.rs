@@ -42,6 +42,12 @@ pub fn keep_files_private() {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
+/// Lets everybody else go first (`setpriority(2)`): for work that nobody waits for.
+pub fn lower_priority() {
+    // Refused or not, the work is done.
+    let _ = rustix::process::setpriority_process(None, 19);
+}
+
 /// Whether what is written there stays in memory.
 pub fn is_in_memory(path: &Path) -> bool {
     let kind = rustix::fs::statfs(path).ok().and_then(|system| u64::try_from(system.f_type).ok());

@@ -1,6 +1,6 @@
 //! What `/proc` says of one process (`proc_pid_stat(5)`).
 
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 /// Longer than any line of `/proc/PID/stat`: some 50 numbers, and a name of 64 bytes at most.
 const LINE_LIMIT: usize = 2048;
@@ -31,6 +31,15 @@ pub fn process_usage(pid: u32) -> Option<Usage> {
 /// When this process started, in clock ticks since boot; `None` when there is none. A zombie has one.
 pub fn start_time(pid: u32) -> Option<u64> {
     read_stat(pid).map(|row| row.start_time)
+}
+
+/// How long ago this process started, to a clock tick; `None` when there is none.
+pub fn process_age(pid: u32) -> Option<Duration> {
+    // Field 22 counts from boot, and goes on while the machine sleeps.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::new(u64::try_from(now.tv_sec).ok()?, u32::try_from(now.tv_nsec).ok()?);
+    let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    Some(now.saturating_sub(Duration::from_nanos(start_time(pid)?.saturating_mul(tick))))
 }
 
 /// One line of `/proc/PID/stat`.
@@ -127,5 +136,7 @@ mod tests {
         assert!(usage.resident_bytes > 0);
         assert_eq!(start_time(std::process::id()), Some(usage.start_time));
         assert_eq!(process_usage(u32::MAX), None);
+        assert!(process_age(std::process::id()).unwrap() < process_age(1).unwrap());
+        assert_eq!(process_age(u32::MAX), None);
     }
 }

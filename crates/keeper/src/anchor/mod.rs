@@ -12,12 +12,13 @@ use std::{
     collections::BTreeMap,
     io::{self, Write},
     os::fd::{AsFd, OwnedFd},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
 
 use mainstay_host::{
-    Interest, Limits, Patience, Poller, SignalReader, adopt_orphans, end_stdout, ignore_signals,
+    Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, adopt_orphans, end_stdout, ignore_signals,
     keep_files_private, monotonic_nanos, next_dead_child, reap_child, release_clean_pages, settle_allocator,
     start_time,
 };
@@ -25,9 +26,8 @@ use mainstay_wire::{FromAnchor, ToAnchor};
 
 use self::{keeper::Seat, orphans::Orphans};
 use crate::{
-    lock::{Asked, Lock},
     mail::Mail,
-    options::{Options, empty_run_dir},
+    options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},
     report::{chain, say},
 };
 
@@ -64,24 +64,11 @@ pub fn anchor_main(options: Options) -> ExitCode {
 }
 
 fn prepare(options: Options) -> Result<Anchor, String> {
-    let run_dir = options.run_dir.clone();
-    let in_run_dir =
-        |error: io::Error| format!("cannot use `{}`: {error}; {}", run_dir.display(), crate::PLACE_HELP);
-    mainstay_host::private_dir(&run_dir)
+    mainstay_host::private_dir(&options.run_dir)
         .map_err(|error| format!("{}; {}", chain(&error), crate::PLACE_HELP))?;
-    let lock = match Lock::ask(&run_dir.join("anchor.lock")).map_err(in_run_dir)? {
-        Asked::Held(lock) => lock,
-        Asked::Busy(holder) => {
-            let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
-            return Err(format!("another anchor{who} already runs for `{}`", run_dir.display()));
-        }
-    };
-    // One that lost its anchor works on; what it works with must not be touched.
-    if let Err(holder) = Lock::is_free(&options.keeper_lock(), KEEPER_PATIENCE).map_err(in_run_dir)? {
-        let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
-        let dir = run_dir.display();
-        return Err(format!("a keeper{who} whose anchor is gone works in `{dir}`; `mainstay down` ends it"));
-    }
+    let lock = claim(&options.run_dir, crate::PLACE_HELP)?;
+    // The run-time folder is another one, or was made again, where the state may still be somebody's.
+    let state_lock = claim(&options.state_dir, crate::STATE_HELP)?;
     let failed = |error: io::Error| format!("the anchor cannot start: {error}");
     ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
     let signals = SignalReader::new(&[SIGCHLD, SIGTERM]).map_err(failed)?;
@@ -92,6 +79,7 @@ fn prepare(options: Options) -> Result<Anchor, String> {
     Ok(Anchor {
         options,
         lock,
+        _state_lock: state_lock,
         signals,
         poller,
         seat,
@@ -101,6 +89,26 @@ fn prepare(options: Options) -> Result<Anchor, String> {
         terminating: false,
         finished: false,
     })
+}
+
+/// The anchor's lock in one of its two folders, when no other anchor has it and no keeper that of a keeper.
+fn claim(dir: &Path, help: &str) -> Result<Lock, String> {
+    let failed = |error: io::Error| format!("cannot use `{}`: {error}; {help}", dir.display());
+    let lock = match Lock::ask(&dir.join(ANCHOR_LOCK)).map_err(failed)? {
+        Asked::Held(lock) => lock,
+        Asked::Busy(holder) => {
+            let (who, dir) = (holder.in_brackets(), dir.display());
+            return Err(format!("another anchor{who} already runs for `{dir}`"));
+        }
+    };
+    // One that lost its anchor works on; what it works with must not be touched.
+    match Lock::holder_after(&dir.join(KEEPER_LOCK), KEEPER_PATIENCE).map_err(failed)? {
+        None => Ok(lock),
+        Some(holder) => {
+            let (who, dir) = (holder.in_brackets(), dir.display());
+            Err(format!("a keeper{who} whose anchor is gone works in `{dir}`; `mainstay down` ends it"))
+        }
+    }
 }
 
 // `signal(7)`; the same on all machines that we run on.
@@ -113,6 +121,7 @@ const SIGCHLD: i32 = 17;
 struct Anchor {
     options: Options,
     lock: Lock,
+    _state_lock: Lock,
     signals: SignalReader,
     poller: Poller,
     seat: Seat,

@@ -17,6 +17,7 @@
 use std::{io, os::fd::AsFd, path::Path, path::PathBuf, time::Duration};
 
 use mainstay_host::{Found, SharedBuffer, utc_stamp};
+use mainstay_wire::{LogMark, LogMarkKind};
 
 /// Bytes of one batch.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;
@@ -34,6 +35,8 @@ const LIMIT_AT: usize = 48;
 const STAMP_AT: usize = 56;
 const SLOT_LENGTH_AT: usize = 64;
 const DIR_LENGTH_AT: usize = 72;
+const RUN_AT: usize = 80;
+const SEEN_AT: usize = 88;
 const SLOT_AT: usize = 128;
 const DIR_AT: usize = 4096;
 
@@ -63,12 +66,20 @@ pub(crate) struct Destination {
     pub(crate) limit: u64,
     /// Seconds since the epoch, for the names of rotated files.
     pub(crate) stamp: u64,
+    /// When it was seen, in nanoseconds since the epoch, and whose it is: for the index alone.
+    pub(crate) seen: u64,
+    pub(crate) run: u64,
 }
 
 impl Destination {
     /// The TIME in names of rotated files.
     pub(crate) fn time(&self) -> String {
         utc_stamp(Duration::from_secs(self.stamp))
+    }
+
+    /// What the index says of a part of the batch that begins at this place.
+    pub(crate) fn mark(&self, offset: u64) -> LogMark {
+        LogMark { offset, time_ns: self.seen, run: self.run, kind: LogMarkKind::Output }
     }
 }
 
@@ -120,6 +131,8 @@ impl Batch {
                 number: self.buffer.load(NUMBER_AT),
                 limit: self.buffer.load(LIMIT_AT),
                 stamp: self.buffer.load(STAMP_AT),
+                seen: self.buffer.load(SEEN_AT),
+                run: self.buffer.load(RUN_AT),
             },
             sequence: self.buffer.load(SEQUENCE_AT),
             count: if count == 0 { self.count_by_content() } else { count },
@@ -150,6 +163,8 @@ impl Batch {
         self.buffer.store(SEQUENCE_AT, sequence);
         self.buffer.store(LIMIT_AT, to.limit);
         self.buffer.store(STAMP_AT, to.stamp);
+        self.buffer.store(SEEN_AT, to.seen);
+        self.buffer.store(RUN_AT, to.run);
         self.buffer.store(COUNT_AT, 0);
         self.buffer.store(STATE_AT, 1);
     }

@@ -1,15 +1,23 @@
-//! The folder of a slot's logs: `current`, the rotated files `@TIME-N.log`, and which of them are kept. It knows nothing of
-//! pipes and batches.
+//! The folder of a slot's logs: `current` with its index, the rotated files `@TIME-N.log`, and which of them are kept. It
+//! knows nothing of pipes and batches.
 
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use mainstay_host::{private_dir, rename_new};
-use mainstay_wire::LogFile;
+use mainstay_wire::{LOG_INDEX_OF_CURRENT, LogFile, LogMark, WireWhenFull};
+
+use super::{
+    index::{Index, inode_of},
+    rotated::Listing,
+};
 
 /// How much of a slot's output is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,12 @@ pub(crate) struct Limits {
     pub(crate) max_size: u64,
     keep: usize,
     total: u64,
+    /// Whether rotated files are compressed.
+    pub(crate) compress: bool,
+    /// What becomes of output that `current` does not take.
+    pub(crate) when_full: WireWhenFull,
+    /// Bytes of the files of all slots.
+    pub(crate) all_services: Option<u64>,
 }
 
 impl Limits {
@@ -27,6 +41,9 @@ impl Limits {
             max_size: log.max_size.min(log.total / 2).max(1),
             keep: usize::try_from(log.keep).unwrap_or(usize::MAX).max(1),
             total: log.total,
+            compress: log.compress,
+            when_full: log.when_full,
+            all_services: log.all_services,
         }
     }
 }
@@ -34,6 +51,9 @@ impl Limits {
 /// The folder of a slot's logs.
 #[derive(Debug)]
 pub(crate) struct Folder {
+    /// Where it was said to be.
+    asked: PathBuf,
+    /// Where it is: another path after somebody moved the project.
     dir: PathBuf,
     current: Option<Current>,
     /// The number of the next rotated file, once it is known.
@@ -45,12 +65,31 @@ struct Current {
     file: File,
     device: u64,
     inode: u64,
+    /// Its size when it was last asked for.
+    size: u64,
+    /// It was made just now: an index that is there is another file's.
+    is_new: bool,
+    index: IndexState,
+}
+
+#[derive(Debug)]
+enum IndexState {
+    Closed,
+    Open(Index),
+    /// It cannot be written; there will be another one with the next file.
+    Failed,
 }
 
 impl Folder {
     /// The folder; nothing is touched yet.
     pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), current: None, next_number: None }
+        let dir = dir.into();
+        Self { asked: dir.clone(), dir, current: None, next_number: None }
+    }
+
+    /// The path that it was made with.
+    pub(crate) fn asked_dir(&self) -> &Path {
+        &self.asked
     }
 
     /// Its path.
@@ -61,24 +100,116 @@ impl Folder {
     /// Bytes of `current`, which exists afterwards: the only offset that there is. Asked by path, since others may truncate,
     /// move and delete.
     pub(crate) fn size(&mut self) -> io::Result<u64> {
-        match fs::symlink_metadata(self.current_path()) {
-            Ok(data) if self.is_open(&data) => return Ok(data.len()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_dir()?,
+        let is_new = match fs::symlink_metadata(self.current_path()) {
+            Ok(data) if self.is_open(&data) => return Ok(self.looked_at(data.len())),
+            // Another file in the place of ours was put there by somebody.
+            Ok(_) => self.current.is_some(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(size) = self.follow_move() {
+                    return Ok(self.looked_at(size));
+                }
+                self.make_dir()?;
+                true
+            }
             Err(error) => return Err(error),
+        };
+        self.open_current(is_new)
+    }
+
+    /// A file that is shorter than it was, somebody has truncated; its index goes with what it was about.
+    fn looked_at(&mut self, size: u64) -> u64 {
+        if let Some(current) = &mut self.current {
+            if size < current.size
+                && let IndexState::Open(index) = &mut current.index
+                && index.cut(size).is_err()
+            {
+                current.index = IndexState::Failed;
+            }
+            current.size = size;
         }
-        self.open_current()
+        size
+    }
+
+    /// Notes in the index what begins at this place. Best effort: an index is a hint.
+    pub(crate) fn note(&mut self, mark: LogMark) {
+        self.open_index();
+        if let Some(Current { index: state @ IndexState::Open(_), .. }) = &mut self.current
+            && let IndexState::Open(index) = state
+            && index.note(mark).is_err()
+        {
+            *state = IndexState::Failed;
+        }
+    }
+
+    fn open_index(&mut self) {
+        let path = self.dir.join(LOG_INDEX_OF_CURRENT);
+        let Some(current) = self.current.as_ref().filter(|it| matches!(it.index, IndexState::Closed)) else {
+            return;
+        };
+        if current.is_new {
+            self.put_away_index(&path);
+        }
+        let opened = Index::open(&path, current.inode, current.size);
+        if let Some(current) = &mut self.current {
+            current.index = opened.map_or(IndexState::Failed, IndexState::Open);
+        }
+    }
+
+    /// An index without its log: that of the newest rotated file, when a keeper was killed between two renames.
+    fn put_away_index(&self, path: &Path) {
+        let Some(inode) = inode_of(path) else { return };
+        let newest = Listing::of(&self.dir).ok().and_then(|mut listing| listing.rotated.pop());
+        let log = newest.as_ref().and_then(|file| match file.paths.as_slice() {
+            [log] if !file.is_orphan() => Some(log),
+            _ => None,
+        });
+        let is_its_own = |log: &&PathBuf| fs::symlink_metadata(log).is_ok_and(|data| data.ino() == inode);
+        let _ = match log.filter(is_its_own) {
+            Some(log) => fs::rename(path, log.with_extension("index")),
+            None => fs::remove_file(path),
+        };
+    }
+
+    /// Lets the files go until something comes for them.
+    pub(crate) fn close(&mut self) {
+        self.current = None;
+    }
+
+    /// Ends a line whose rest was dropped. Best effort.
+    pub(crate) fn end_line(&mut self) {
+        if let Ok(size @ 1..) = self.size()
+            && !self.ends_at_line_end(size)
+        {
+            let _ = self.file().and_then(|file| file.write_all_at(b"\n", size));
+        }
     }
 
     fn is_open(&self, data: &fs::Metadata) -> bool {
         self.current.as_ref().is_some_and(|open| open.inode == data.ino() && open.device == data.dev())
     }
 
+    /// When a folder further up was moved, `current` and this folder have kept their names, and the path by which the kernel
+    /// knows the open file is the new one. Made again at the old place, logs would be in two places.
+    fn follow_move(&mut self) -> Option<u64> {
+        if self.dir.exists() {
+            return None;
+        }
+        let open = self.current.as_ref()?;
+        let path = fs::read_link(format!("/proc/self/fd/{}", open.file.as_raw_fd())).ok()?;
+        let dir = path.parent().filter(|dir| dir.file_name() == self.dir.file_name())?;
+        let data = fs::symlink_metadata(dir.join("current")).ok()?;
+        if !self.is_open(&data) {
+            return None;
+        }
+        self.dir = dir.to_owned();
+        Some(data.len())
+    }
+
     fn make_dir(&self) -> io::Result<()> {
         private_dir(&self.dir).map_err(|error| io::Error::other(crate::report::chain(&error)))
     }
 
-    fn open_current(&mut self) -> io::Result<u64> {
+    fn open_current(&mut self, is_new: bool) -> io::Result<u64> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -91,8 +222,9 @@ impl Folder {
         if !data.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "`current` is no file"));
         }
-        self.current = Some(Current { file, device: data.dev(), inode: data.ino() });
-        Ok(data.len())
+        let (device, inode, size) = (data.dev(), data.ino(), data.len());
+        self.current = Some(Current { file, device, inode, size, is_new, index: IndexState::Closed });
+        Ok(size)
     }
 
     /// `current` as it was opened by `size`.
@@ -112,7 +244,7 @@ impl Folder {
         if let Some(number) = self.next_number {
             return Ok(number);
         }
-        let newest = self.rotated()?.into_iter().map(|file| file.number).max();
+        let newest = Listing::of(&self.dir)?.newest();
         let number = newest.map_or(1, |newest| newest + 1);
         self.next_number = Some(number);
         Ok(number)
@@ -132,7 +264,14 @@ impl Folder {
     /// Gives `current` its numbered name, in one step and only when that name is free. The next `size` makes a new one.
     pub(crate) fn rotate(&mut self, time: &str, number: u64) -> io::Result<()> {
         crate::fault::point();
-        rename_new(&self.current_path(), &self.rotated_path(time, number))?;
+        // Whose index is there shows while the log still has its name.
+        if self.dir.join(LOG_INDEX_OF_CURRENT).exists() {
+            self.open_index();
+        }
+        let to = self.rotated_path(time, number);
+        rename_new(&self.current_path(), &to)?;
+        crate::fault::point();
+        let _ = fs::rename(self.dir.join(LOG_INDEX_OF_CURRENT), to.with_extension("index"));
         self.current = None;
         self.next_number = Some(number + 1);
         crate::fault::point();
@@ -146,29 +285,15 @@ impl Folder {
 
     /// Deletes the oldest rotated files beyond what is kept; the newest always stays.
     pub(crate) fn prune(&self, limits: Limits) -> io::Result<()> {
-        let mut files = self.rotated()?;
-        files.sort_by_key(|file| std::cmp::Reverse(file.number));
+        let files = Listing::of(&self.dir)?.rotated;
         let mut used = limits.max_size;
-        for (index, file) in files.iter().enumerate() {
+        for (index, file) in files.iter().filter(|file| !file.is_orphan()).rev().enumerate() {
             used = used.saturating_add(file.size);
             if index > 0 && (index >= limits.keep || used > limits.total) {
-                fs::remove_file(&file.path)?;
+                file.delete()?;
             }
         }
-        Ok(())
-    }
-
-    fn rotated(&self) -> io::Result<Vec<Rotated>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            if let Some(number) = entry.file_name().to_str().and_then(number_of) {
-                // One that somebody deletes at this moment no longer counts.
-                let size = entry.metadata().map_or(0, |data| data.len());
-                files.push(Rotated { number, size, path: entry.path() });
-            }
-        }
-        Ok(files)
+        files.iter().filter(|file| file.is_orphan()).try_for_each(super::rotated::Rotated::delete)
     }
 
     fn current_path(&self) -> PathBuf {
@@ -178,18 +303,6 @@ impl Folder {
     fn rotated_path(&self, time: &str, number: u64) -> PathBuf {
         self.dir.join(format!("@{time}-{number}.log"))
     }
-}
-
-struct Rotated {
-    number: u64,
-    size: u64,
-    path: PathBuf,
-}
-
-/// N of `@TIME-N.log` and of `@TIME-N.log.zst`.
-fn number_of(name: &str) -> Option<u64> {
-    let stem = name.strip_prefix('@')?.trim_end_matches(".zst").strip_suffix(".log")?;
-    stem.rsplit_once('-')?.1.parse().ok()
 }
 
 #[cfg(test)]
@@ -207,12 +320,10 @@ mod tests {
             folder.rotate("T", number).unwrap();
         }
         let numbers = |folder: &Folder| {
-            let mut numbers: Vec<u64> = folder.rotated().unwrap().iter().map(|file| file.number).collect();
-            numbers.sort_unstable();
-            numbers
+            Listing::of(folder.dir()).unwrap().rotated.iter().map(|file| file.number).collect::<Vec<_>>()
         };
         let limits =
-            |max_size, keep, total| Limits::of(&LogFile { dir: String::new(), max_size, keep, total });
+            |max_size, keep, total| Limits::of(&LogFile { max_size, keep, total, ..LogFile::default() });
         folder.prune(limits(5, 4, 1000)).unwrap();
         assert_eq!(numbers(&folder), [3, 4, 5, 6]);
         folder.prune(limits(5, 4, 16)).unwrap();
@@ -245,5 +356,25 @@ mod tests {
         assert_eq!(fs::metadata(dir.path().join("api")).unwrap().mode() & 0o777, 0o700);
         fs::rename(dir.path().join("api/current"), dir.path().join("moved")).unwrap();
         assert_eq!(folder.size().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_folder_that_was_moved_with_all_above_it_is_followed() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (old, new) = (dir.path().join("shop/logs/api"), dir.path().join("shop2/logs/api"));
+        let mut folder = Folder::new(&old);
+        folder.size().unwrap();
+        folder.file().unwrap().write_all_at(b"12345", 0).unwrap();
+        fs::rename(dir.path().join("shop"), dir.path().join("shop2")).unwrap();
+        assert_eq!(folder.size().unwrap(), 5);
+        assert_eq!((folder.dir(), folder.asked_dir()), (&*new, &*old));
+        assert_eq!(folder.number().unwrap(), 1);
+        folder.rotate("T", 1).unwrap();
+        assert_eq!(folder.size().unwrap(), 0);
+        assert!(new.join("current").exists() && new.join("@T-1.log").exists() && !old.exists());
+        // One that only this folder was given is no such move.
+        fs::rename(&new, dir.path().join("shop2/logs/old")).unwrap();
+        assert_eq!(folder.size().unwrap(), 0);
+        assert!(new.join("current").exists());
     }
 }

@@ -3,11 +3,19 @@
 
 mod aside;
 mod batch;
+mod budget;
+mod compressor;
+mod counts;
 mod cut;
 mod folder;
+mod index;
+mod pipe;
 mod place;
+mod rotated;
 mod stream;
 mod thread;
 
 pub(crate) use batch::DIR_LIMIT;
-pub(crate) use thread::Pump;
+pub(crate) use rotated::parts_of;
+pub(crate) use stream::Begins;
+pub(crate) use thread::{Of, Pump};

@@ -67,6 +67,10 @@ fn one_step(
         Step::WriteAndRotate(length) => (length, true),
         Step::Rotate => (0, true),
     };
+    if length > 0 {
+        // Before the bytes: a mark of nothing is mended by the next one.
+        folder.note(to.mark(size));
+    }
     let written = if length > 0 { batch.write(folder.file()?, size, from, length)? } else { 0 };
     if written == 0 && length > 0 {
         return Err(io::ErrorKind::WriteZero.into());

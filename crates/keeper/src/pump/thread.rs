@@ -16,9 +16,12 @@ use mainstay_wire::LogFile;
 use super::{
     aside::Aside,
     batch::Batch,
+    budget::Budget,
+    compressor::Compressor,
+    counts::News,
     folder::Folder,
     place::{NotPlaced, place, progress},
-    stream::{Stream, Tools, set_aside},
+    stream::{Begins, Stream, Tools, set_aside},
 };
 use crate::report::say;
 
@@ -33,14 +36,16 @@ const WAKER: u64 = 0;
 enum Order {
     /// There is such a slot, and its logs go there.
     Know { slot: String, log: LogFile },
-    /// Read from this pipe.
-    Attach { slot: String, pipe: File },
+    /// Read from this pipe of this run.
+    Attach { slot: String, run: u64, begins: Begins, pipe: File },
     /// Write what is in the pipe, let it go, and say so.
     Drain { slot: String, run: u64 },
     /// Let the pipe go, with what is in it.
     Detach { slot: String },
     /// There is no such slot any more.
     Forget { slot: String },
+    /// Say what became of output.
+    Count(Of),
     /// End.
     Stop,
 }
@@ -52,11 +57,28 @@ pub(crate) struct Drained {
     pub(crate) run: u64,
 }
 
+/// Whose counts are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    All,
+    /// Those whose logs take nothing.
+    Troubled,
+}
+
+/// What became of output.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) counts: News,
+    /// Whether these are all slots, as somebody asked.
+    pub(crate) is_complete: bool,
+}
+
 #[derive(Debug)]
 struct Desk {
     orders: Mutex<VecDeque<Order>>,
     to_pump: Waker,
     drained: Mutex<Vec<Drained>>,
+    counted: Mutex<Counted>,
     to_supervisor: Arc<Waker>,
 }
 
@@ -69,8 +91,8 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    /// Finishes what a keeper before us left in the buffer, then begins. `dir` is where the buffer is.
-    pub(crate) fn start(dir: &Path, waker: Arc<Waker>) -> io::Result<Self> {
+    /// Finishes what a keeper before us left in the buffer, then begins. `dir` is where the buffer is, `exe` this program.
+    pub(crate) fn start(dir: &Path, exe: &Path, waker: Arc<Waker>) -> io::Result<Self> {
         let mut batch = Batch::open(&dir.join("pump"))?;
         if !batch.is_locked() {
             say("the log buffer could not be locked into memory; with swap in use, a kill can double output");
@@ -81,15 +103,26 @@ impl Pump {
             orders: Mutex::default(),
             to_pump: Waker::new()?,
             drained: Mutex::default(),
+            counted: Mutex::default(),
             to_supervisor: waker,
         });
         let poller = Poller::new()?;
         poller.add(&desk.to_pump, WAKER, Interest::Read)?;
         let own = Arc::clone(&desk);
+        let compressor = Compressor::new(exe);
         let thread = Builder::new().name("pump".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-            let mut room =
-                Room { batch, aside, desk: own, streams: BTreeMap::new(), tokens: BTreeMap::new(), next: 1 };
+            let mut room = Room {
+                batch,
+                aside,
+                desk: own,
+                streams: BTreeMap::new(),
+                tokens: BTreeMap::new(),
+                next: 1,
+                budget: Budget::default(),
+                compressor,
+            };
             room.work(&poller);
+            room.compressor.stop();
         })?;
         Ok(Self { desk, thread: Some(thread), dir: dir.to_owned() })
     }
@@ -98,8 +131,19 @@ impl Pump {
         self.order(Order::Know { slot: slot.to_owned(), log: log.clone() });
     }
 
-    pub(crate) fn attach(&self, slot: &str, pipe: File) {
-        self.order(Order::Attach { slot: slot.to_owned(), pipe });
+    pub(crate) fn attach(&self, slot: &str, run: u64, begins: Begins, pipe: File) {
+        self.order(Order::Attach { slot: slot.to_owned(), run, begins, pipe });
+    }
+
+    /// Asks for counts.
+    pub(crate) fn count(&self, of: Of) {
+        self.order(Order::Count(of));
+    }
+
+    /// The counts that came since the last question; none is no news.
+    pub(crate) fn counted(&self) -> Option<Counted> {
+        let counted = std::mem::take(&mut *self.desk.counted.lock().unwrap_or_else(PoisonError::into_inner));
+        (counted.is_complete || !counted.counts.is_empty()).then_some(counted)
     }
 
     pub(crate) fn drain(&self, slot: &str, run: u64) {
@@ -173,6 +217,8 @@ struct Room {
     streams: BTreeMap<u64, Stream>,
     tokens: BTreeMap<String, u64>,
     next: u64,
+    budget: Budget,
+    compressor: Compressor,
 }
 
 impl Room {
@@ -210,9 +256,31 @@ impl Room {
         act: impl FnOnce(&mut Stream, &mut Tools<'_>) -> R,
     ) -> R {
         let Some(stream) = self.streams.get_mut(&token) else { return R::default() };
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let now = monotonic_nanos();
-        act(stream, &mut Tools { batch: &mut self.batch, aside: &self.aside, poller, now, wall })
+        let mut news = News::new();
+        let done = act(
+            stream,
+            &mut Tools {
+                batch: &mut self.batch,
+                aside: &self.aside,
+                poller,
+                now: monotonic_nanos(),
+                wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+                budget: &mut self.budget,
+                compressor: &mut self.compressor,
+                news: &mut news,
+            },
+        );
+        if !news.is_empty() {
+            self.tell(news, false);
+        }
+        done
+    }
+
+    fn tell(&self, news: News, is_complete: bool) {
+        let mut counted = self.desk.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.counts.extend(news);
+        counted.is_complete |= is_complete;
+        self.desk.to_supervisor.wake();
     }
 
     fn take_orders(&mut self, poller: &Poller) -> Next {
@@ -228,10 +296,10 @@ impl Room {
 
     fn carry_out(&mut self, order: Order, poller: &Poller) {
         match order {
-            Order::Know { slot, log } => self.know(slot, &log),
-            Order::Attach { slot, pipe } => {
+            Order::Know { slot, log } => self.know(slot, &log, poller),
+            Order::Attach { slot, run, begins, pipe } => {
                 let token = self.token(&slot);
-                self.with_stream(token, poller, |stream, tools| stream.attach(pipe, tools));
+                self.with_stream(token, poller, |stream, tools| stream.attach(pipe, run, begins, tools));
             }
             Order::Drain { slot, run } => self.drain(slot, run, poller),
             Order::Detach { slot } => {
@@ -245,13 +313,19 @@ impl Room {
                 self.tokens.remove(&slot);
                 self.aside.remove(&slot);
             }
+            Order::Count(of) => {
+                let all = self.streams.values().map(|stream| (&stream.slot, stream.counts().get()));
+                let wanted = all.filter(|(_, counts)| of == Of::All || counts.trouble.is_some());
+                let counts = wanted.map(|(slot, counts)| (slot.clone(), counts.clone())).collect();
+                self.tell(counts, of == Of::All);
+            }
             Order::Stop => {}
         }
     }
 
-    fn know(&mut self, slot: String, log: &LogFile) {
+    fn know(&mut self, slot: String, log: &LogFile, poller: &Poller) {
         if let Some(stream) = self.tokens.get(&slot).and_then(|token| self.streams.get_mut(token)) {
-            return stream.relog(log);
+            return stream.relog(log, poller);
         }
         let mut stream = Stream::new(slot.clone(), self.next, log);
         if self.aside.get(&slot).is_some() {

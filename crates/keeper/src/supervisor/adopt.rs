@@ -16,7 +16,7 @@ use super::{
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored, open},
 };
-use crate::report::say;
+use crate::{pump::Begins, report::say};
 
 impl Supervisor {
     /// Reads all slots. All are known before the first is adopted: what the anchor has to say of one is otherwise taken for
@@ -174,7 +174,8 @@ impl Supervisor {
 
     /// The FIFO of a run that goes on, or that ended with something in it: from the anchor, else by its path.
     fn reattach(&mut self, index: usize) {
-        let Some(name) = self.slots.get(index).map(|slot| slot.record.slot.clone()) else { return };
+        let Some(slot) = self.slots.get(index) else { return };
+        let (name, run) = (slot.record.slot.clone(), slot.record.run);
         let held = self.held.remove(&format!("fifo:{name}"));
         let is_new = held.is_none();
         let opened = match held {
@@ -187,7 +188,7 @@ impl Supervisor {
                 if is_new {
                     self.hold(&name, &pipe);
                 }
-                self.pump.attach(&name, reading);
+                self.pump.attach(&name, run, Begins::Before, reading);
             }
             Err(error) => say(format_args!("the output of `{name}` cannot be read any more: {error}")),
         }

@@ -15,7 +15,11 @@ use super::{
     store::Store,
     timers::Timer,
 };
-use crate::{PLACE_HELP, pump::DIR_LIMIT, report::say};
+use crate::{
+    PLACE_HELP,
+    pump::{Begins, DIR_LIMIT},
+    report::say,
+};
 
 /// The longest name of a slot, in bytes: it becomes a part of names of files.
 const NAME_LIMIT: usize = 200;
@@ -74,6 +78,7 @@ impl Supervisor {
     /// Everything up to the clone, which is a thread's. An error: nothing was begun.
     pub(super) fn begin(&mut self, order: Order) -> Result<(), String> {
         let record = self.intent(&order);
+        self.restore_folders()?;
         let output = self.open_pipe(&order)?;
         let index = match self.slots.find(&order.slot) {
             Some(index) => index,
@@ -91,6 +96,7 @@ impl Supervisor {
             run: order.run,
             path: slot.store.path().to_owned(),
             intent,
+            by_hand: self.options.by_hand_lock(&order.slot),
             program: order.program,
             output,
             pass: order.pass,
@@ -140,7 +146,7 @@ impl Supervisor {
         let reading = reopen_for_reading(&pipe).map_err(failed)?;
         self.hold(&order.slot, &pipe);
         self.pump.know(&order.slot, &order.log);
-        self.pump.attach(&order.slot, reading);
+        self.pump.attach(&order.slot, order.run, Begins::Now, reading);
         Ok(pipe)
     }
 

@@ -11,7 +11,7 @@ use mainstay_host::{Interest, Poller, monotonic_nanos, stream_pair};
 use mainstay_model::Signal;
 use mainstay_wire::{
     DAEMON_SLOT, Frames, FromKeeper, KEEPER_FD, LISTEN_FD, LogFile, Program, ToAnchor, ToKeeper, WireExit,
-    frame,
+    WireWhenFull, frame,
 };
 
 use super::{Supervisor, Token, begin::Order, slots::State, timers::Timer};
@@ -191,6 +191,10 @@ impl Supervisor {
                 max_size: LOG_SIZE,
                 keep: LOG_KEEP,
                 total: LOG_TOTAL,
+                compress: true,
+                // Whoever thinks must not wait for a disk.
+                when_full: WireWhenFull::Drop,
+                all_services: None,
             },
             memo: String::new(),
             pass: vec![(theirs, KEEPER_FD), (listening, LISTEN_FD)],

@@ -43,6 +43,8 @@ impl Supervisor {
     fn go_on_alone(&mut self) {
         let Some(anchor) = self.anchor.take() else { return };
         self.poller.remove(&anchor);
+        // A daemon that has not said hello yet learns it from the snapshot.
+        self.daemon.send(&FromKeeper::AnchorGone);
         say("the anchor is gone; the keeper goes on alone: if it dies as well, output that waits is lost");
         if let Err(error) = adopt_orphans() {
             say(format_args!("orphans cannot be taken in: {error}"));

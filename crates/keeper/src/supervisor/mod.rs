@@ -10,6 +10,7 @@ mod daemon;
 mod end;
 mod leave;
 mod requests;
+mod restore;
 mod slots;
 mod spawner;
 mod start;
@@ -18,8 +19,8 @@ mod timers;
 
 use std::{collections::BTreeMap, io, os::fd::OwnedFd, process::ExitCode, sync::Arc, time::Duration};
 
-use mainstay_host::{Poller, Ready, SignalReader, Waker, parent_pid, release_clean_pages};
-use mainstay_wire::{FromAnchor, ToAnchor, WireExit};
+use mainstay_host::{Lock, Poller, Ready, SignalReader, Waker, parent_pid, release_clean_pages};
+use mainstay_wire::{FromAnchor, FromKeeper, ToAnchor, WireExit};
 
 use self::{
     daemon::Daemon,
@@ -29,7 +30,6 @@ use self::{
     timers::{Timer, Timers},
 };
 use crate::{
-    lock::Lock,
     mail::MailBox,
     options::{Options, empty_run_dir},
     pump::Pump,
@@ -89,6 +89,8 @@ impl Token {
 pub(crate) struct Supervisor {
     options: Options,
     lock: Lock,
+    /// None where it could not be had: the anchor's keeps others out.
+    _state_lock: Option<Lock>,
     poller: Poller,
     waker: Arc<Waker>,
     signals: SignalReader,
@@ -195,6 +197,9 @@ impl Supervisor {
                 Done::Spawned { slot, run, result } => self.spawned(slot, run, result),
                 Done::LockFree { slot } => self.adopt_unlocked(slot),
             }
+        }
+        if let Some(counted) = self.pump.counted() {
+            self.daemon.send(&FromKeeper::Logs { counts: counted.counts, complete: counted.is_complete });
         }
         for drained in self.pump.drained() {
             self.drained(&drained.slot, drained.run);

@@ -7,7 +7,7 @@ use mainstay_model::Signal;
 use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, Scope, ToAnchor, ToKeeper};
 
 use super::{Supervisor, begin::Order, slots::State};
-use crate::report::say;
+use crate::{pump::Of, report::say};
 
 /// Signals kept for a process that is still being made.
 const SIGNAL_LIMIT: usize = 16;
@@ -27,6 +27,7 @@ impl Supervisor {
             ToKeeper::Acknowledge { slot, run, memo } => self.acknowledge(&slot, run, memo),
             ToKeeper::Forget { slot } => self.forget(&slot),
             ToKeeper::Relog { slot, log } => self.relog(&slot, log),
+            ToKeeper::LogCounts => self.pump.count(Of::All),
             ToKeeper::Up => self.daemon_is_up(),
             ToKeeper::Trouble { text } => self.daemon_in_trouble(text),
             ToKeeper::Finish => self.finish(),
@@ -51,6 +52,8 @@ impl Supervisor {
             anchor: self.anchor.is_some(),
             daemon_starts,
         });
+        // Which logs are in trouble; this daemon was not there to hear it.
+        self.pump.count(Of::Troubled);
         if self.terminating {
             self.daemon.send(&FromKeeper::Terminate);
         }

@@ -139,6 +139,10 @@ impl Slots {
         self.all.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.as_ref()?)))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.all.iter_mut().flatten()
+    }
+
     /// Those of services.
     pub(super) fn services(&self) -> impl Iterator<Item = (usize, &Slot)> {
         self.iter().filter(|(_, slot)| slot.record.slot != DAEMON_SLOT)

@@ -4,14 +4,14 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::Builder,
     time::Duration,
 };
 
 use mainstay_host::{
-    ChildRecord, Identity, Limits, Output, Process, SpawnRequest, Waker, monotonic_nanos, spawn,
+    ChildRecord, Identity, Limits, Lock, Output, Process, SpawnRequest, Waker, monotonic_nanos, spawn,
 };
 use mainstay_model::{SpawnFailure, SpawnFailureKind};
 use mainstay_wire::{Program, SlotWrite};
@@ -42,6 +42,8 @@ pub(super) struct Job {
     /// The record's file, and what is to be in it before the process is made.
     pub(super) path: PathBuf,
     pub(super) intent: SlotWrite,
+    /// What is held while it runs by hand.
+    pub(super) by_hand: PathBuf,
     pub(super) program: Box<Program>,
     pub(super) output: OwnedFd,
     pub(super) pass: Vec<(OwnedFd, i32)>,
@@ -178,6 +180,7 @@ impl Shared {
 
     /// The fence: lock, intent, clone; the new process notes who it is, and its `execve` lets the lock go.
     fn carry_out(&self, job: &Job) -> Result<Process, SpawnFailure> {
+        refuse_second(&job.by_hand)?;
         let cannot_write = |error: std::io::Error| SpawnFailure {
             kind: SpawnFailureKind::Other,
             text: format!("`{}` cannot be written: {error}", job.path.display()),
@@ -206,5 +209,18 @@ impl Shared {
         });
         crate::fault::point();
         spawned
+    }
+}
+
+/// One that runs by hand is not started beside it. Whoever runs it has the lock before asking whether we run it, and we are
+/// known to start it before we look: of two at once at least one sees the other.
+fn refuse_second(by_hand: &Path) -> Result<(), SpawnFailure> {
+    match Lock::holder(by_hand) {
+        Ok(Some(holder)) => Err(SpawnFailure {
+            kind: SpawnFailureKind::Other,
+            text: format!("it runs by hand{}", holder.in_brackets()),
+        }),
+        // A lock that cannot be looked at is not held: it takes the same rights to hold it.
+        Ok(None) | Err(_) => Ok(()),
     }
 }

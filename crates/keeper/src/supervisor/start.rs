@@ -14,15 +14,14 @@ use std::{
 };
 
 use mainstay_host::{
-    Interest, Limits, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals, inherited_socket,
-    keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
+    Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals,
+    inherited_socket, keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
 };
 use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, WireExit};
 
 use super::{Supervisor, Token, daemon::Daemon, slots::Slots, spawner::Spawner, timers::Timers};
 use crate::{
     PLACE_HELP,
-    lock::{Asked, Lock},
     mail::{Mail, MailBox},
     options::Options,
     pump::Pump,
@@ -106,6 +105,7 @@ fn give_up(options: &Options, anchor: &mut MailBox<ToAnchor, FromAnchor>, text: 
 struct Parts {
     options: Options,
     lock: Lock,
+    state_lock: Option<Lock>,
     poller: Poller,
     waker: Arc<Waker>,
     signals: SignalReader,
@@ -123,6 +123,7 @@ fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Re
         private_dir(&dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
     }
     let lock = own_lock(&options)?;
+    let state_lock = own_state_lock(&options);
     let poller = Poller::new().map_err(failed)?;
     let waker = Arc::new(Waker::new().map_err(failed)?);
     // Before the first thread: a thread that does not block a signal would swallow it.
@@ -135,9 +136,21 @@ fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Re
     let listener = open_socket(&options, &mut heritage, anchor)?;
     let memory_dir = options.memory_dir();
     private_dir(&memory_dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
-    let pump = Pump::start(&memory_dir, Arc::clone(&waker))
+    let pump = Pump::start(&memory_dir, &options.exe, Arc::clone(&waker))
         .map_err(|error| format!("cannot use `{}` for the log buffer: {error}", memory_dir.display()))?;
-    Ok(Parts { options, lock, poller, waker, signals, children, limits, heritage, listener, pump })
+    Ok(Parts {
+        options,
+        lock,
+        state_lock,
+        poller,
+        waker,
+        signals,
+        children,
+        limits,
+        heritage,
+        listener,
+        pump,
+    })
 }
 
 /// The keeper before us may still be dying inside of a system call.
@@ -146,7 +159,7 @@ fn own_lock(options: &Options) -> Result<Lock, StartError> {
     match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
         Ok(Asked::Held(lock)) => Ok(lock),
         Ok(Asked::Busy(holder)) => {
-            let who = holder.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
+            let who = holder.in_brackets();
             let dir = options.run_dir.display();
             Err(StartError::Busy(format!(
                 "another keeper{who} still works in `{dir}`; `mainstay down` ends it"
@@ -154,6 +167,20 @@ fn own_lock(options: &Options) -> Result<Lock, StartError> {
         }
         Err(error) => Err(format!("cannot lock `{}`: {error}; {PLACE_HELP}", path.display()).into()),
     }
+}
+
+/// The lock where the state is. It says to others that the project runs; that there is one keeper only, the other lock and the
+/// anchor see to. So services are taken care of without it, when their folder was moved or removed since they were started.
+fn own_state_lock(options: &Options) -> Option<Lock> {
+    let path = options.state_keeper_lock();
+    match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
+        Ok(Asked::Held(lock)) => return Some(lock),
+        Ok(Asked::Busy(holder)) => {
+            say(format_args!("`{}` is held by another{}", path.display(), holder.in_brackets()));
+        }
+        Err(error) => say(format_args!("cannot lock `{}`: {error}", path.display())),
+    }
+    None
 }
 
 /// Everything that the anchor holds, and every end that nobody took in.
@@ -204,6 +231,7 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
     let mut supervisor = Supervisor {
         options: parts.options,
         lock: parts.lock,
+        _state_lock: parts.state_lock,
         poller: parts.poller,
         waker: parts.waker,
         signals: parts.signals,

@@ -64,6 +64,16 @@ impl Store {
         }
     }
 
+    /// Writes the whole file, which is gone, with what the process once wrote of itself.
+    pub(super) fn restore(&mut self, record: &SlotRecord, child: ChildPart) {
+        // The process first: a record of a run without one says that it never began.
+        let written = open(&self.path).and_then(|file| file.write_all_at(&child.to_bytes(), 0));
+        match written {
+            Ok(()) => self.write(record),
+            Err(error) => say(format_args!("cannot write `{}`: {error}", self.path.display())),
+        }
+    }
+
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
     }

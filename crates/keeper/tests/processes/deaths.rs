@@ -184,6 +184,7 @@ fn an_anchor_dies() {
     daemon.started("new");
     world.kill_anchor();
     wait_until("the keeper says so", || world.anchor_log().contains("the keeper goes on alone"));
+    daemon.hears_that_the_anchor_is_gone();
     daemon.say(&world.spawn("late", 1, &["sh", "-c", "echo late"]));
     assert_eq!(daemon.exited("late"), (1, WireExit::Code(0)));
     assert_eq!(world.log("late"), "late\n");

@@ -3,9 +3,10 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mainstay_wire::{ToKeeper, WireExit};
+use mainstay_wire::{LogFile, LogMarkKind, ToKeeper, WireExit, WireWhenFull};
 
 use crate::{
     Test,
@@ -20,6 +21,12 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_log_folder_that_vanished_is_made_again", a_vanished_folder),
     ("a_flood_is_written_whole", a_flood),
     ("a_line_without_end_is_cut", a_line_without_end),
+    ("an_index_says_when_and_in_which_run", an_index),
+    ("a_log_moved_away_or_removed_goes_on_in_a_new_one", moved_and_removed),
+    ("a_log_truncated_from_outside_goes_on_at_its_new_end", truncated),
+    ("rotated_logs_are_compressed_but_for_the_newest", compression),
+    ("output_that_may_be_dropped_is_dropped_and_counted", dropping),
+    ("the_oldest_logs_of_all_services_go_first", a_budget),
 ];
 
 fn rotation() {
@@ -53,8 +60,8 @@ fn retention() {
     let log = world.log_file("web", 5000, 100, 20_000);
     daemon.say(&world.lines("web", 1, 10, 0, 0, log.clone()));
     daemon.exited("web");
-    daemon.say(&ToKeeper::Relog { slot: "web".to_owned(), log: world.log_file("web", 4000, 100, 12_000) });
-    daemon.say(&world.lines("web", 2, 3000, 0, 0, world.log_file("web", 4000, 100, 12_000)));
+    daemon.say(&ToKeeper::Relog { slot: "web".to_owned(), log: world.log_file("web", 4000, 100, 12_500) });
+    daemon.say(&world.lines("web", 2, 3000, 0, 0, world.log_file("web", 4000, 100, 12_500)));
     daemon.exited("web");
     let sizes: u64 = world.rotated("web").iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     assert!((4000..=8000).contains(&sizes), "{sizes}");
@@ -113,4 +120,149 @@ fn a_line_without_end() {
     for file in world.rotated("api") {
         assert_eq!(fs::metadata(file).unwrap().len(), 100_000 + 1024 * 1024);
     }
+}
+
+fn an_index() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let script = "echo one; sleep 0.1; echo two; sleep 0.1; echo three";
+    daemon.say(&world.spawn("api", 7, &["sh", "-c", script]));
+    daemon.exited("api");
+    daemon.acknowledge("api", 7);
+    daemon.say(&world.spawn("api", 8, &["true"]));
+    daemon.exited("api");
+    let marks = world.marks(&world.logs_dir().join("api/current"));
+    let found: Vec<_> = marks.iter().map(|mark| (mark.offset, mark.run, mark.kind)).collect();
+    use LogMarkKind::{End, Output, Start};
+    // What came soon after the start may need no mark of its own.
+    let found: Vec<_> = found.into_iter().filter(|mark| *mark != (0, 7, Output)).collect();
+    let wanted = [(0, 7, Start), (4, 7, Output), (8, 7, Output), (14, 7, End), (14, 8, Start), (14, 8, End)];
+    assert_eq!(found, wanted);
+    let times: Vec<Duration> = marks.iter().map(|mark| Duration::from_nanos(mark.time_ns)).collect();
+    assert!(times.is_sorted() && times[0] >= begun, "{times:?} after {begun:?}");
+    let spans = marks.iter().filter(|mark| mark.kind == Output && mark.offset > 0).map(|mark| mark.time_ns);
+    let spans: Vec<u64> = spans.collect();
+    assert!(spans[1] - spans[0] >= 90_000_000, "{spans:?}");
+}
+
+/// A service that writes a line each time that a file of that name comes.
+fn writes_when_told(world: &World, words: &[&str]) -> ToKeeper {
+    let steps: Vec<String> =
+        words.iter().map(|word| format!("while [ ! -e {word} ]; do sleep 0.01; done; echo {word}")).collect();
+    world.spawn("api", 1, &["sh", "-c", &steps.join("; ")])
+}
+
+fn tell(world: &World, word: &str) {
+    fs::write(world.path(word), "").unwrap();
+}
+
+fn moved_and_removed() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&writes_when_told(&world, &["one", "two", "three", "four"]));
+    let current = world.logs_dir().join("api/current");
+    tell(&world, "one");
+    wait_until("it wrote", || world.log("api") == "one\n");
+    fs::rename(&current, world.path("taken")).unwrap();
+    tell(&world, "two");
+    wait_until("it wrote", || world.log("api") == "two\n");
+    // The marks of the file that was taken away are none of the new one's.
+    let offsets = || world.marks(&current).iter().map(|mark| mark.offset).collect::<Vec<_>>();
+    assert_eq!(offsets(), [0]);
+    fs::remove_file(&current).unwrap();
+    tell(&world, "three");
+    wait_until("it wrote", || world.log("api") == "three\n");
+    fs::write(world.path("other"), "put there\n").unwrap();
+    fs::rename(world.path("other"), &current).unwrap();
+    tell(&world, "four");
+    daemon.exited("api");
+    assert_eq!(world.log("api"), "put there\nfour\n");
+    assert_eq!(offsets(), [10, 15]);
+    assert_eq!(fs::read_to_string(world.path("taken")).unwrap(), "one\n");
+}
+
+fn truncated() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&writes_when_told(&world, &["one", "two", "three"]));
+    let current = world.logs_dir().join("api/current");
+    tell(&world, "one");
+    wait_until("it wrote", || world.log("api") == "one\n");
+    tell(&world, "two");
+    wait_until("it wrote", || world.log("api") == "one\ntwo\n");
+    fs::File::options().write(true).open(&current).unwrap().set_len(0).unwrap();
+    tell(&world, "three");
+    daemon.exited("api");
+    assert_eq!(world.log("api"), "three\n");
+    let marks = world.marks(&current);
+    assert_eq!(marks.iter().map(|mark| mark.offset).collect::<Vec<_>>(), [0, 6]);
+}
+
+fn compression() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let log = LogFile { compress: true, ..world.log_file("api", 10_000, 1000, 100_000_000) };
+    daemon.say(&world.lines("api", 1, 3000, 0, 0, log));
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(0)));
+    let newest = world.rotated("api").pop().unwrap();
+    wait_until("all but the newest are compressed", || {
+        world.rotated("api").iter().all(|file| *file == newest || !file.exists())
+    });
+    assert!(newest.exists() && world.rotated("api").len() > 5);
+    assert_whole(&world, "api", 1, 3000);
+    for file in world.rotated("api") {
+        assert!(!world.marks(&file).is_empty(), "{} has no index", file.display());
+    }
+    let names = fs::read_dir(world.logs_dir().join("api")).unwrap().flatten();
+    assert!(names.into_iter().all(|entry| !entry.file_name().to_str().unwrap().starts_with('.')));
+}
+
+fn dropping() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    // A file where the folder should be.
+    fs::write(world.logs_dir().join("api"), "in the way").unwrap();
+    let log = LogFile { when_full: WireWhenFull::Drop, ..world.log_file("api", 1_000_000, 9, 10_000_000) };
+    // More than any pipe holds: it would wait for ever.
+    let script = "head -c 3000000 /dev/zero | tr '\\0' 'y' | fold -w 99; touch done; \
+                  while [ ! -e go ]; do echo dropped or not; sleep 0.1; done; echo the last";
+    daemon.say(&world.spawn_with("api", 1, &["sh", "-c", script], log));
+    wait_until("it did not wait", || world.path("done").exists());
+    daemon.say(&ToKeeper::LogCounts);
+    let counts = daemon.all_counts();
+    let api = &counts["api"];
+    assert!(api.dropped_bytes >= 3_000_000 && api.written_bytes == 0, "{api:?}");
+    let trouble = api.trouble.as_ref().unwrap();
+    assert!(trouble.since_ms > 0 && trouble.text.contains("directory"), "{trouble:?}");
+    fs::remove_file(world.logs_dir().join("api")).unwrap();
+    wait_until("it is written again", || world.log("api").contains("dropped or not\n"));
+    tell(&world, "go");
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(0)));
+    let text = world.log("api");
+    assert!(text.ends_with("the last\n") && text.lines().all(|line| line != "not"), "{text}");
+    daemon.say(&ToKeeper::LogCounts);
+    let counts = daemon.all_counts();
+    assert_eq!((counts["api"].written_bytes, &counts["api"].trouble), (text.len() as u64, &None));
+}
+
+fn a_budget() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let log =
+        |slot: &str| LogFile { all_services: Some(60_000), ..world.log_file(slot, 5000, 1000, 100_000_000) };
+    daemon.say(&world.lines("old", 1, 1000, 0, 0, log("old")));
+    daemon.exited("old");
+    daemon.say(&world.lines("new", 1, 3000, 0, 0, log("new")));
+    daemon.exited("new");
+    let bytes = |slot: &str| -> u64 {
+        let entries = fs::read_dir(world.logs_dir().join(slot)).unwrap().flatten();
+        entries.map(|entry| entry.metadata().unwrap().len()).sum()
+    };
+    let all = bytes("old") + bytes("new") + bytes("@daemon");
+    assert!((40_000..=66_000).contains(&all), "{all}");
+    // What is left of the older one is its newest.
+    assert_eq!(world.rotated("old").len(), 1);
+    assert!(world.log("old").ends_with(&format!("old/1 1000 {}\n", "x".repeat(1000 % 60))));
+    assert!(world.log("new").ends_with(&format!("new/1 3000 {}\n", "x".repeat(3000 % 60))));
 }

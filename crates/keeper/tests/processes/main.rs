@@ -11,6 +11,7 @@
 mod deaths;
 mod ends;
 mod logs;
+mod places;
 mod runs;
 mod service;
 mod stand_in;
@@ -20,11 +21,11 @@ mod world;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use mainstay_keeper::{Options, anchor_main, keeper_main};
+use mainstay_keeper::{Options, anchor_main, compress_main, keeper_main};
 
 /// A test by its name.
 type Test = (&'static str, fn());
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
         ["daemon", "anchor", rest @ ..] => anchor_main(options(rest)),
         ["daemon", "keeper", rest @ ..] => keeper_main(options(rest)),
         ["daemon", "run", rest @ ..] => stand_in::run(&options(rest)),
+        ["daemon", "compress", "--below", below, "--dir", dir] => {
+            compress_main(Path::new(dir), below.parse().unwrap())
+        }
         ["service", rest @ ..] => service::run(rest),
         _ => run_tests(&words),
     }
@@ -55,7 +59,8 @@ fn options(words: &[&str]) -> Options {
 }
 
 fn all() -> Vec<Test> {
-    [runs::TESTS, ends::TESTS, deaths::TESTS, logs::TESTS, troubles::TESTS, storms::TESTS].concat()
+    [runs::TESTS, ends::TESTS, deaths::TESTS, logs::TESTS, places::TESTS, troubles::TESTS, storms::TESTS]
+        .concat()
 }
 
 /// As much of the standard test program's command line as cargo and nextest use.

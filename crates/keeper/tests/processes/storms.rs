@@ -8,11 +8,11 @@ use std::{
 };
 
 use mainstay_model::Signal;
-use mainstay_wire::{FromKeeper, SlotPhase, SlotState, ToKeeper, WireExit};
+use mainstay_wire::{FromKeeper, LogFile, LogMark, SlotPhase, SlotState, ToKeeper, WireExit};
 
 use crate::{
     Test,
-    world::{Daemon, Polled, World},
+    world::{Daemon, Polled, World, content},
 };
 
 pub(crate) const TESTS: &[Test] = &[
@@ -71,6 +71,7 @@ impl<'a> Ledger<'a> {
         }
         let run = self.runs[slot] + 1;
         let log = self.world.log_file(slot, 6000, 100_000, 1_000_000_000);
+        let log = LogFile { compress: true, ..log };
         if daemon.try_say(&self.world.lines(slot, run, LINES, 100, Self::code(run), log)) {
             self.runs.insert(slot.to_owned(), run);
         }
@@ -114,7 +115,11 @@ impl<'a> Ledger<'a> {
         match event {
             FromKeeper::Exited { slot, run, exit } => self.end(daemon, &slot, run, exit),
             FromKeeper::NotStarted { slot, run, failure } => self.failed(daemon, &slot, run, &failure.text),
-            FromKeeper::Started { .. } | FromKeeper::Snapshot { .. } | FromKeeper::Terminate => {}
+            FromKeeper::Started { .. }
+            | FromKeeper::Logs { .. }
+            | FromKeeper::Snapshot { .. }
+            | FromKeeper::Terminate
+            | FromKeeper::AnchorGone => {}
         }
     }
 
@@ -157,6 +162,29 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// An index may miss something, and is never wrong.
+    fn check_indexes(&self) {
+        let (mut known, mut unknown) = (0, 0);
+        for slot in self.runs.keys() {
+            let current = self.world.logs_dir().join(slot).join("current");
+            for file in self.world.rotated(slot).into_iter().chain([current]) {
+                let marks = self.world.marks(&file);
+                assert!(marks.is_sorted_by_key(|mark| mark.offset), "{}: {marks:?}", file.display());
+                for (said, marked) in runs_of_lines(&content(&file), &marks) {
+                    match marked {
+                        Some(run) => {
+                            assert_eq!(said, run, "{}", file.display());
+                            known += 1;
+                        }
+                        None => unknown += 1,
+                    }
+                }
+            }
+        }
+        println!("{known} lines by the index, {unknown} unknown to it");
+        assert!(unknown * 20 < known, "{unknown} of {known}");
+    }
+
     fn check(&self) {
         for ((slot, run), exit) in &self.ended {
             assert_eq!(*exit, WireExit::Code(i32::from(Self::code(*run))), "{slot}, run {run}");
@@ -170,8 +198,21 @@ impl<'a> Ledger<'a> {
             let runs = self.ended.keys().filter(|(other, _)| other == slot).count() as u64;
             assert_eq!(self.world.log(slot).lines().count() as u64, runs * LINES, "of {slot}");
         }
+        self.check_indexes();
         println!("{} runs, {} daemons, {} never ran", self.ended.len(), self.daemons, self.never_ran.len());
     }
+}
+
+/// Whose a line is, by its own words and by the mark before it.
+fn runs_of_lines<'a>(text: &'a [u8], marks: &'a [LogMark]) -> impl Iterator<Item = (u64, Option<u64>)> + 'a {
+    let mut offset = 0;
+    text.split_inclusive(|byte| *byte == b'\n').map(move |line| {
+        let start = offset;
+        offset += line.len() as u64;
+        let word = std::str::from_utf8(line).unwrap().split(['/', ' ']).nth(1).unwrap();
+        let mark = marks.iter().rev().find(|mark| mark.offset <= start);
+        (word.parse().unwrap(), mark.map(|mark| mark.run))
+    })
 }
 
 fn random_kills() {
@@ -208,7 +249,7 @@ fn storm_of_faults(rarity: u32, span: Duration) {
 }
 
 fn kills_at_points() {
-    storm_of_faults(2000, Duration::from_secs(6));
+    storm_of_faults(1000, Duration::from_secs(6));
 }
 
 fn kills_everywhere() {

@@ -1,7 +1,7 @@
 //! One anchor with its own folders, the daemon's side of the protocol in the test's hands, and the cleaning up.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fs,
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
@@ -10,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mainstay_host::{AnchorChild, Process, read_stat, start_anchor};
+use mainstay_host::{AnchorChild, Lock, Process, read_stat, start_anchor};
 use mainstay_model::Signal;
 use mainstay_wire::{
-    ChildPart, Frames, FromKeeper, KEEPER_PROTOCOL, LogFile, Program, Scope, SlotRecord, SlotState, ToKeeper,
-    WireExit, frame,
+    ChildPart, Frames, FromKeeper, KEEPER_PROTOCOL, LOG_INDEX_RECORD, LogCounts, LogFile, LogMark, Program,
+    Scope, SlotRecord, SlotState, ToKeeper, WireExit, frame, log_index_name,
 };
 use tempfile::TempDir;
 
@@ -71,12 +71,17 @@ impl World {
     }
 
     pub(crate) fn another_anchor(&self) -> AnchorChild {
+        self.another_anchor_in(&self.run_dir())
+    }
+
+    /// With the same state.
+    pub(crate) fn another_anchor_in(&self, run_dir: &Path) -> AnchorChild {
         let exe = std::env::current_exe().unwrap();
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let mut words = vec!["daemon".to_owned(), "anchor".to_owned()];
         for (name, dir) in [
             ("--state-dir", self.state_dir()),
-            ("--run-dir", self.run_dir()),
+            ("--run-dir", run_dir.to_owned()),
             ("--logs-dir", self.logs_dir()),
         ] {
             words.extend([name.to_owned(), text(dir)]);
@@ -114,9 +119,9 @@ impl World {
 
     /// The process that holds a lock.
     pub(crate) fn holder(&self, lock: &str) -> Option<Process> {
-        let text = fs::read_to_string(self.run_dir().join(lock)).ok()?;
-        let (pid, start) = text.trim().split_once(' ')?;
-        Process::open(pid.parse().ok()?, start.parse().ok()?)
+        // Some stories take one of the folders away.
+        let dirs = [self.run_dir(), self.state_dir()];
+        dirs.iter().find_map(|dir| Lock::holder(&dir.join(lock)).ok()??.process)
     }
 
     pub(crate) fn keeper(&self) -> Process {
@@ -186,7 +191,8 @@ impl World {
     }
 
     pub(crate) fn log_file(&self, slot: &str, max_size: u64, keep: u32, total: u64) -> LogFile {
-        LogFile { dir: self.logs_dir().join(slot).to_str().unwrap().to_owned(), max_size, keep, total }
+        let dir = self.logs_dir().join(slot).to_str().unwrap().to_owned();
+        LogFile { dir, max_size, keep, total, ..LogFile::default() }
     }
 
     pub(crate) fn spawn(&self, slot: &str, run: u64, words: &[&str]) -> ToKeeper {
@@ -238,7 +244,7 @@ impl World {
         let dir = self.logs_dir().join(slot);
         let mut text = String::new();
         for path in self.rotated(slot).into_iter().chain([dir.join("current")]) {
-            text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap_or_default()));
+            text.push_str(&String::from_utf8_lossy(&content(&path)));
         }
         text
     }
@@ -246,16 +252,24 @@ impl World {
     /// The rotated files of a slot, in order.
     pub(crate) fn rotated(&self, slot: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.logs_dir().join(slot)).into_iter().flatten().flatten();
-        let mut files: Vec<(u64, PathBuf)> = entries
+        let files: BTreeMap<u64, PathBuf> = entries
             .filter_map(|entry| {
                 let name = entry.file_name().into_string().unwrap();
+                // Compressed or not, and for a moment both.
+                let plain = name.strip_suffix(".zst").unwrap_or(&name);
                 let number =
-                    name.strip_prefix('@')?.strip_suffix(".log")?.rsplit_once('-')?.1.parse().ok()?;
-                Some((number, entry.path()))
+                    plain.strip_prefix('@')?.strip_suffix(".log")?.rsplit_once('-')?.1.parse().ok()?;
+                Some((number, entry.path().with_file_name(plain)))
             })
             .collect();
-        files.sort();
-        files.into_iter().map(|(_, path)| path).collect()
+        files.into_values().collect()
+    }
+
+    /// The marks of the index of a log file.
+    pub(crate) fn marks(&self, log: &Path) -> Vec<LogMark> {
+        let name = log_index_name(log.file_name().unwrap().to_str().unwrap()).unwrap();
+        let bytes = fs::read(log.with_file_name(name)).unwrap_or_default();
+        bytes.chunks(LOG_INDEX_RECORD).filter_map(LogMark::from_bytes).collect()
     }
 
     /// The record of a slot and what its process wrote.
@@ -263,6 +277,17 @@ impl World {
         let bytes = fs::read(self.run_dir().join("slots").join(slot)).unwrap();
         (SlotRecord::decode(&bytes).unwrap().0, ChildPart::from_bytes(&bytes))
     }
+}
+
+/// What a log file holds, whether it was compressed meanwhile or not.
+pub(crate) fn content(path: &Path) -> Vec<u8> {
+    let packed = || {
+        let file = fs::File::open(format!("{}.zst", path.display())).ok()?;
+        let mut bytes = Vec::new();
+        zstd::Decoder::new(file).unwrap().read_to_end(&mut bytes).unwrap();
+        Some(bytes)
+    };
+    fs::read(path).ok().or_else(packed).unwrap_or_default()
 }
 
 impl Drop for World {
@@ -388,6 +413,18 @@ impl Daemon {
             FromKeeper::NotStarted { slot, failure, .. } if slot == name => {
                 Some((failure.code.clone(), failure.text.clone()))
             }
+            _ => None,
+        })
+    }
+
+    pub(crate) fn hears_that_the_anchor_is_gone(&mut self) {
+        self.find(|event| matches!(event, FromKeeper::AnchorGone).then_some(()));
+    }
+
+    /// What became of all output, when that was asked for.
+    pub(crate) fn all_counts(&mut self) -> BTreeMap<String, LogCounts> {
+        self.find(|event| match event {
+            FromKeeper::Logs { counts, complete: true } => Some(counts.clone()),
             _ => None,
         })
     }

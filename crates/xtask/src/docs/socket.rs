@@ -11,7 +11,7 @@ use syn::{
 use crate::repo;
 
 /// Read in this order; later ones only for the types that earlier ones name.
-const FILES: [&str; 2] = ["socket.rs", "spec.rs"];
+const FILES: [&str; 3] = ["socket.rs", "socket_history.rs", "spec.rs"];
 
 /// The page.
 pub(super) fn page(dir: &Path) -> Result<String> {

@@ -3,6 +3,7 @@
 //! All steps run, whatever fails; the summary at the end says how each went. Where `CI` is set, a step that was skipped
 //! has failed: CI has everything that the tests need.
 
+mod clients;
 mod setup;
 mod steps;
 mod tools;

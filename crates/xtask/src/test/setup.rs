@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use super::Outcome;
+use super::{Outcome, clients};
 use crate::repo;
 
 /// Asked by Debian's package scripts before they start a service; 101 forbids it.
@@ -42,6 +42,9 @@ pub(super) fn run() -> Result<Outcome> {
     }
     crate::run_visibly(repo::cargo().args(["fetch", "--locked"]))?;
     let lacking: Vec<&Need> = missing.into_iter().filter(|need| !(need.is_here)()).collect();
+    if let Err(error) = clients::install() {
+        return Ok(Outcome::Skipped(format!("`supervisorctl` is not here: {error:#}")));
+    }
     for need in &lacking {
         println!("`{}` is not here; without it is skipped: {}", need.package, need.who);
     }

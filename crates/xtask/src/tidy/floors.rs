@@ -30,38 +30,14 @@ pub(super) struct Room {
     pub(super) name: &'static str,
     /// Where it is.
     pub(super) place: Place,
-    /// Packages that it must not reach, however many steps away.
-    pub(super) never: &'static [&'static str],
+    /// Packages that it must not reach, however many steps away, in lists.
+    never: &'static [&'static [&'static str]],
 }
 
 /// The highest floor of rooms without I/O.
 const PURE_UP_TO: u8 = 1;
 
-/// Async runtimes and what comes with them.
-const RUNTIMES: &[&str] = &[
-    "tokio",
-    "mio",
-    "async-std",
-    "smol",
-    "async-io",
-    "hyper",
-    "axum",
-    "tower-http",
-    "reqwest",
-    "ureq",
-    "rustls",
-    "native-tls",
-    "openssl-sys",
-    "ring",
-    "aws-lc-rs",
-    "rusqlite",
-    "libsqlite3-sys",
-    "async-nats",
-    "lettre",
-    "zbus",
-];
-
-/// Libraries of TLS, HTTP, NATS and databases.
+/// Libraries of TLS, HTTP, NATS, mail and databases.
 const NETWORKS: &[&str] = &[
     "hyper",
     "axum",
@@ -79,32 +55,40 @@ const NETWORKS: &[&str] = &[
     "lettre",
 ];
 
+/// Async runtimes and what brings one.
+const RUNTIMES: &[&str] = &["tokio", "mio", "async-std", "smol", "async-io", "zbus"];
+
+/// For rooms with neither.
+const HEAVY: &[&[&str]] = &[RUNTIMES, NETWORKS];
+
 /// Every room that there is or will be.
 pub(super) const ROOMS: &[Room] = &[
-    room("model", Place::Floor(0), RUNTIMES),
-    room("decide", Place::Floor(1), RUNTIMES),
-    room("native", Place::Floor(1), RUNTIMES),
-    room("config", Place::Floor(1), RUNTIMES),
-    room("wire", Place::Floor(1), RUNTIMES),
-    room("host", Place::Floor(2), RUNTIMES),
+    room("model", Place::Floor(0), HEAVY),
+    room("decide", Place::Floor(1), HEAVY),
+    room("native", Place::Floor(1), HEAVY),
+    room("config", Place::Floor(1), HEAVY),
+    room("wire", Place::Floor(1), HEAVY),
+    room("host", Place::Floor(2), HEAVY),
     room("probe", Place::Floor(2), &[]),
-    room("logs", Place::Floor(2), NETWORKS),
-    room("client", Place::Floor(2), NETWORKS),
-    room("keeper", Place::Floor(3), RUNTIMES),
+    room("logs", Place::Floor(2), &[NETWORKS]),
+    room("client", Place::Floor(2), &[NETWORKS]),
+    room("keeper", Place::Floor(3), HEAVY),
     room("runner", Place::Floor(3), &[]),
-    room("daemon", Place::Floor(4), &["axum", "async-nats", "lettre"]),
+    room("daemon", Place::Floor(4), &[&["axum", "async-nats", "lettre"]]),
     room("mainstay", Place::Floor(4), &[]),
     room("http", Place::Floor(5), &[]),
-    room("nats", Place::Floor(5), &["axum"]),
+    room("nats", Place::Floor(5), &[&["axum"]]),
     room("notify", Place::Floor(5), &[]),
     room("builtin", Place::Floor(5), &[]),
+    room("top", Place::Floor(5), HEAVY),
+    room("supervisorctl", Place::Floor(5), &[&["axum", "rustls", "async-nats", "lettre"]]),
     room("cli", Place::Floor(6), &[]),
     room("sim", Place::Outside, &[]),
     room("bench", Place::Outside, &[]),
     room("xtask", Place::Outside, &[]),
 ];
 
-const fn room(name: &'static str, place: Place, never: &'static [&'static str]) -> Room {
+const fn room(name: &'static str, place: Place, never: &'static [&'static [&'static str]]) -> Room {
     Room { name, place, never }
 }
 
@@ -122,6 +106,11 @@ impl Room {
     /// Whether this room does no I/O.
     pub(super) fn is_pure(&self) -> bool {
         matches!(self.place, Place::Floor(number) if number <= PURE_UP_TO)
+    }
+
+    /// Whether it must not reach this package, however many steps away.
+    pub(super) fn must_not_reach(&self, package: &str) -> bool {
+        self.never.iter().any(|list| list.contains(&package))
     }
 
     /// The name of its package.

@@ -46,7 +46,7 @@ impl<'a> Graph<'a> {
         let mut problems = Vec::new();
         for (id, came_from) in &ways {
             let name = self.names.get(id).copied().unwrap_or_default();
-            if came_from.is_some() && room.never.contains(&name) {
+            if came_from.is_some() && room.must_not_reach(name) {
                 let what =
                     format!("reaches `{name}`, which it must never: {}", self.way(&ways, id).join(" → "));
                 let path = format!("crates/{}/Cargo.toml", room.name);

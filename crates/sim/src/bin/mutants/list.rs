@@ -42,9 +42,16 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "stale answer",
         "start.rs",
-        "if *run != of || next.is_some() {",
+        "if *run != of || self.question != to || next.is_some() {",
         "if next.is_some() {",
         "the check of an old process counts for the new one",
+    ),
+    mutant(
+        "answer to another question",
+        "start.rs",
+        "if *run != of || self.question != to || next.is_some() {",
+        "if *run != of || next.is_some() {",
+        "the answer of a check that was described otherwise counts for the new one",
     ),
     mutant(
         "no pause between questions",

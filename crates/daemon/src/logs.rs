@@ -1,0 +1,64 @@
+//! What became of services' output, as the keeper tells it, and those who wait to be told. It reads no log.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use mainstay_model::ServiceId;
+use mainstay_wire::{LogCounts, LogView, Reply};
+use tokio::sync::oneshot;
+
+/// Counts by slot, and who asked.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    counts: BTreeMap<String, LogCounts>,
+    /// Who waits for fresh ones, and for those of which services.
+    asking: Vec<(Vec<ServiceId>, oneshot::Sender<Reply>)>,
+}
+
+impl Logs {
+    /// The keeper told these.
+    pub(crate) fn take(&mut self, counts: BTreeMap<String, LogCounts>) {
+        for (slot, counts) in counts {
+            let old = self.counts.insert(slot.clone(), counts.clone());
+            let old = old.and_then(|old| old.trouble);
+            match (&old, &counts.trouble) {
+                (None, Some(trouble)) => {
+                    tracing::warn!("the log of {slot} cannot be written: {}", trouble.text);
+                }
+                (Some(_), None) => tracing::info!("the log of {slot} is written again"),
+                (None, None) | (Some(_), Some(_)) => {}
+            }
+        }
+    }
+
+    /// As clients see it.
+    pub(crate) fn view(&self, id: &ServiceId) -> LogView {
+        let Some(counts) = self.counts.get(&id.to_string()) else { return LogView::default() };
+        LogView {
+            written_bytes: counts.written_bytes,
+            dropped_bytes: counts.dropped_bytes,
+            trouble: counts.trouble.as_ref().map(|trouble| {
+                let since =
+                    i64::try_from(trouble.since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+                let since = since.map(|since| format!(" since {since:.3}")).unwrap_or_default();
+                format!("cannot be written{since}: {}", trouble.text)
+            }),
+        }
+    }
+
+    /// This client waits for fresh counts of these; says whether it is the first, so that somebody has to ask.
+    pub(crate) fn ask(&mut self, ids: Vec<ServiceId>, reply: oneshot::Sender<Reply>) -> bool {
+        self.asking.push((ids, reply));
+        self.asking.len() == 1
+    }
+
+    /// Those who waited.
+    pub(crate) fn take_asking(&mut self) -> Vec<(Vec<ServiceId>, oneshot::Sender<Reply>)> {
+        std::mem::take(&mut self.asking)
+    }
+
+    /// There is no such service any more.
+    pub(crate) fn forget(&mut self, id: &ServiceId) {
+        self.counts.remove(&id.to_string());
+    }
+}

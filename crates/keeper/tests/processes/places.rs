@@ -1,0 +1,102 @@
+//! The locks beside the state, services that run by hand, and a run-time folder that was taken away.
+
+use std::fs;
+
+use mainstay_host::{Asked, Lock};
+use mainstay_keeper::{ANCHOR_LOCK, KEEPER_LOCK, by_hand_lock};
+use mainstay_model::Signal;
+use mainstay_wire::ToKeeper;
+
+use crate::{
+    Test,
+    world::{PATIENCE, World, is_alive, wait_until},
+};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("one_that_runs_by_hand_is_not_started", by_hand),
+    ("no_second_anchor_for_the_same_state", the_same_state),
+    ("a_run_time_folder_that_was_removed_is_made_again", removed),
+    ("a_state_folder_that_was_moved_does_not_keep_a_keeper_from_its_work", moved),
+];
+
+fn by_hand() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let path = by_hand_lock(&world.state_dir(), "api");
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    let Asked::Held(lock) = Lock::ask(&path).unwrap() else { panic!("nobody has it") };
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let (code, text) = daemon.not_started("api");
+    let expected = format!("it runs by hand (pid {})", std::process::id());
+    assert_eq!((code.as_str(), text.as_str()), ("cannot-start", expected.as_str()));
+    daemon.say(&world.spawn("web", 1, &["sleep", "600"]));
+    daemon.started("web");
+    // A file that nobody holds says nothing.
+    drop(lock);
+    daemon.say(&world.spawn("api", 2, &["sleep", "600"]));
+    assert!(is_alive(daemon.started("api")));
+}
+
+/// Of another run-time folder, as with another `XDG_RUNTIME_DIR`.
+fn the_same_state() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    let (first, keeper) = (world.anchor.as_ref().unwrap().pid(), world.keeper());
+    let state = world.state_dir();
+    for (lock, pid) in [(ANCHOR_LOCK, first), (KEEPER_LOCK, keeper.pid)] {
+        let holder = Lock::holder(&state.join(lock)).unwrap().unwrap();
+        assert_eq!(holder.process.map(|process| process.pid), Some(pid));
+        assert_eq!(holder.path, Some(state.join(lock)));
+    }
+    let refused = |world: &World, expected: &str| {
+        let mut second = world.another_anchor_in(&world.path("other"));
+        assert_eq!(second.answer(PATIENCE).unwrap(), expected);
+        wait_until("it ended", || second.try_wait().unwrap().is_some());
+    };
+    let shown = state.display();
+    refused(&world, &format!("error another anchor (pid {first}) already runs for `{shown}`"));
+    world.kill_anchor();
+    let keeper = format!("a keeper (pid {}) whose anchor is gone", keeper.pid);
+    refused(&world, &format!("error {keeper} works in `{shown}`; `mainstay down` ends it"));
+    assert!(is_alive(pid));
+}
+
+fn removed() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&ToKeeper::Up);
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let api = daemon.started("api");
+    fs::remove_dir_all(world.run_dir()).unwrap();
+    daemon.say(&world.spawn("web", 1, &["sleep", "600"]));
+    let web = daemon.started("web");
+    let (record, child) = world.record("api");
+    assert_eq!((record.run, child.run, child.pid), (1, 1, api));
+    // Whoever comes next knows both.
+    let keeper = Lock::holder(&world.state_dir().join(KEEPER_LOCK)).unwrap().unwrap().process.unwrap();
+    keeper.signal(Signal::KILL);
+    assert!(keeper.wait_gone(PATIENCE));
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(slots.len(), 2);
+    assert!(is_alive(api) && is_alive(web));
+}
+
+fn moved() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&ToKeeper::Up);
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    let (old, new) = (world.state_dir(), world.path("new"));
+    fs::rename(&old, &new).unwrap();
+    assert!(Lock::holder(&new.join(ANCHOR_LOCK)).unwrap().is_some());
+    assert!(Lock::holder(&new.join(KEEPER_LOCK)).unwrap().is_some());
+    world.kill_keeper();
+    wait_until("a keeper says why it has no lock there", || world.anchor_log().contains("cannot lock"));
+    fs::rename(&new, &old).unwrap();
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(slots.len(), 1);
+    assert!(is_alive(pid));
+}
