@@ -12,6 +12,7 @@ mod hooks;
 mod memory;
 mod phase;
 mod plan;
+mod probation;
 mod project;
 mod report;
 mod rolling;
@@ -30,6 +31,7 @@ pub use phase::{
     StopGate, Then, Vitals,
 };
 pub use plan::{Planned, PlannedAct};
+pub use probation::{Probation, Verdict};
 pub use project::{Outcome, Project};
 pub use report::{Account, Entry, Outage, Report, Unseen};
 pub use select::{glob_matches, select};

@@ -6,7 +6,9 @@ mod scene;
 use std::time::Duration;
 
 use mainstay_decide::{Event, Standing};
-use mainstay_model::{Condition, PhaseName, Probe, ReadyCheck, ReadyPolicy, RestartPolicy, RestartWhen, Spec};
+use mainstay_model::{
+    Condition, PhaseName, Probe, ReadyCheck, ReadyPolicy, RestartPolicy, RestartWhen, Spec,
+};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
 use Condition::{Completed, Ready};

@@ -10,6 +10,7 @@ mod notify;
 mod slot;
 mod socket;
 mod socket_history;
+mod socket_plan;
 mod spec;
 mod state;
 
@@ -34,5 +35,6 @@ pub use socket::{
     Reply, Request, SCHEMA_VERSION, ServiceView, Settled, SettledState, WireError,
 };
 pub use socket_history::{FailureView, HistoryView, OutageView, ReportView};
+pub use socket_plan::{DifferenceView, GenerationView, PlanStep};
 pub use spec::{SpecError, WireSpec};
 pub use state::{Applied, STATE_VERSION};
