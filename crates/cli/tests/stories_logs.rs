@@ -18,11 +18,11 @@ use story::{Project, wait_until};
 fn every_line_is_kept_across_rotation_and_only_as_much_as_asked_for() {
     let project = Project::new(
         "[service.count]\nkind = \"oneshot\"\ncommand = [\"seq\", \"-f\", \"line %06.0f of many\", \"1\", \"20000\"]\n\
-         log = { max_size = \"64KiB\", keep = 100, total = \"10MB\" }\n\
+         log = { max_size = \"64KiB\", keep = 100, total = \"10MB\", compress = false }\n\
          [service.bounded]\nkind = \"oneshot\"\ncommand = [\"seq\", \"1\", \"100000\"]\n\
-         log = { max_size = \"32KiB\", keep = 3, total = \"10MB\" }\n\
+         log = { max_size = \"32KiB\", keep = 3, total = \"10MB\", compress = false }\n\
          [service.total]\nkind = \"oneshot\"\ncommand = [\"seq\", \"1\", \"100000\"]\n\
-         log = { max_size = \"32KiB\", keep = 100, total = \"100KB\" }\n",
+         log = { max_size = \"32KiB\", keep = 100, total = \"100KB\", compress = false }\n",
     );
     project.up().expect(0);
     let lines = project.run(&["logs", "count", "-n", "20000"]).expect(0).out;
@@ -35,7 +35,7 @@ fn every_line_is_kept_across_rotation_and_only_as_much_as_asked_for() {
         let entries = fs::read_dir(project.dir.join(".mainstay/logs").join(name)).unwrap().flatten();
         entries
             .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
-            .filter(|(name, _)| name == "current" || name.starts_with('@'))
+            .filter(|(name, _)| name == "current" || name.ends_with(".log"))
             .collect()
     };
     for (name, size) in files("count") {

@@ -108,6 +108,19 @@ fn a_run_folder_that_was_removed_starts_nothing_twice_and_down_stops_in_order() 
 }
 
 #[test]
+fn ctrl_c_in_an_up_stops_it_in_order_without_its_run_folder_too() {
+    let project = Project::new(TOML);
+    let running = Running::start(&project);
+    let mut up = project.spawn(&["up"]);
+    wait_until("it follows", || !up.output().is_empty());
+    fs::remove_dir_all(run_dir(&project)).unwrap();
+    up.signal("INT");
+    assert_eq!(up.wait(), 130, "{}", up.output());
+    running.is_over();
+    assert_eq!(project.read("ended"), "api\ndb\n");
+}
+
+#[test]
 fn without_its_run_folder_and_after_the_death_of_its_daemon_it_is_stopped_in_order_too() {
     let project = Project::new(TOML);
     let running = Running::start(&project);

@@ -171,12 +171,12 @@ web                              RUNNING   pid P, uptime U
     );
     stage.says(&["start", "once"], 0, "once: started\n");
     stage.shows(&["status", "once"], 3, "once                             EXITED    DATE\n");
-    stage.says(&["start", "nofile"], 1, "nofile: ERROR (no such file)\n");
-    stage.says(&["start", "noexec"], 1, "noexec: ERROR (file is not executable)\n");
-    stage
-        .ctl(&["status", "nofile"])
-        .expect(3)
-        .says("nofile                           FATAL     cannot start: ");
+    // Supervisor says `no such file` and `file is not executable`, ends with 1, and does not try again.
+    stage.says(&["start", "nofile"], 7, "nofile: ERROR (spawn error)\n");
+    stage.says(&["start", "noexec"], 7, "noexec: ERROR (spawn error)\n");
+    let why = "cannot start: `/no/such/program` does not exist";
+    let status = stage.ctl(&["status", "nofile"]).expect(0);
+    status.says(&format!("nofile                           BACKOFF   {why}"));
     stage.says(&["start", "nope"], 1, "nope: ERROR (no such process)\n");
     stage.says(&["start", "nope:*"], 2, "nope: ERROR (no such group)\n");
     stage.says(&["start", "api:*"], 0, "");

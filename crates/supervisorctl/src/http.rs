@@ -190,11 +190,13 @@ async fn follow(caller: &Caller, log: &Log) -> Reply {
     }
 }
 
-/// Says why not. Nothing more is read of one who sent what is no request of ours.
+/// Says why not. Nothing more is read of one who sent what is no request at all.
 fn refuse(status: StatusCode, text: &str) -> Reply {
     let content = Content::Whole(Full::new(format!("{text}\n").into()));
     let mut reply = reply(status, "text/plain;charset=utf-8", Body { content, _answering: None });
-    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    if !matches!(status, StatusCode::NOT_FOUND | StatusCode::SERVICE_UNAVAILABLE) {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     reply
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct ActRow {
 pub(crate) enum Asks {
     /// Never: it does no harm.
     Never,
-    /// When it concerns several services, or one that others depend on.
+    /// When it concerns several services, one that others depend on, or another one than is selected.
     WhenItConcernsOthers,
 }
 

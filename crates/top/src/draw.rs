@@ -7,7 +7,7 @@ mod overlay;
 mod pen;
 mod table;
 
-use ratatui::{Frame, layout::Size, style::Style};
+use ratatui_core::{layout::Size, style::Style, terminal::Frame};
 
 use crate::{
     Model,

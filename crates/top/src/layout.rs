@@ -1,6 +1,6 @@
 //! Where everything is on a screen of this size: used to draw, and to know what the mouse points at.
 
-use ratatui::layout::{Rect, Size};
+use ratatui_core::layout::{Rect, Size};
 
 /// The smallest screen on which anything can be told.
 pub(crate) const LEAST: Size = Size { width: 40, height: 10 };

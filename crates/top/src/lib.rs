@@ -26,5 +26,6 @@ mod theme;
 
 pub use draw::draw;
 pub use input::{Effect, Input, Key, LogSource, Mouse, MouseAct, Own, WrittenLine};
+pub use log::LINES_KEPT;
 pub use model::Model;
 pub use theme::Paint;

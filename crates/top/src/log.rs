@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::{LogSource, WrittenLine, clean};
 
 /// How many lines are kept; the oldest are forgotten. The files have them all.
-pub(crate) const LINES_KEPT: usize = 10_000;
+pub const LINES_KEPT: usize = 10_000;
 
 /// How many logs are followed at once: each costs the system a watch and an open file.
 pub(crate) const SOURCES: usize = 32;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use mainstay_wire::{ConfigView, ServiceView};
-use ratatui::layout::Size;
+use ratatui_core::layout::Size;
 
 use crate::{
     LogSource,

@@ -1,6 +1,6 @@
 //! Which colour means what. A colour never says anything alone: there is a word for it beside it.
 
-use ratatui::style::{Color, Modifier, Style};
+use ratatui_core::style::{Color, Modifier, Style};
 
 /// Whether colours are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

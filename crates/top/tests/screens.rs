@@ -3,7 +3,7 @@
 mod stage;
 
 use mainstay_top::{Input, Paint};
-use ratatui::style::Color;
+use ratatui_core::style::Color;
 use stage::{Stage, now, service, shop, thousand};
 
 #[test]

@@ -135,6 +135,9 @@ fn acts_are_asked_for_or_asked_about() {
         ("K Y", "kill db"),
         ("Space Space x y", "stop db,cache"),
         ("Space Down Space r y", "restart db,migrate"),
+        // Marked, and out of sight.
+        ("End Space / web Enter x", ""),
+        ("End Space / web Enter x y", "stop metrics"),
     ];
     for (keys, acts) in rows {
         assert_eq!(small().keys(keys).acts().join(";"), acts, "{keys}");

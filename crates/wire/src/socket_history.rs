@@ -11,8 +11,9 @@ pub struct HistoryView {
     pub seq: u64,
     /// When; RFC 3339, UTC.
     pub time: String,
-    /// Which service (`api@2`); `null` is the project, and `reason` is then what happened: `daemon-started`,
-    /// `daemon-ended`, `applied`, `act`, `down-requested`, `history-lost`.
+    /// Which service (`api@2`); `null` is the project, and the code of `reason` is then what happened: `daemon-started`
+    /// (nothing ran), `daemon-returned` (after the death of one, services had gone on), `daemon-ended`, `applied`, `act`,
+    /// `down-requested`, `history-lost`.
     pub service: Option<String>,
     /// Its run.
     pub run: Option<u64>,

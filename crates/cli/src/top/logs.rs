@@ -1,14 +1,15 @@
-//! Following the logs that the view shows. Lines wait in a bounded store until the next frame fetches them.
+//! Following the logs that the view shows. Lines wait until the next frame fetches them; of a flood only the last are kept,
+//! as the view keeps no more either.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     ops::ControlFlow,
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use mainstay_logs::{Follow, From, Handle, LogError};
-use mainstay_top::{Input, LogSource, WrittenLine};
+use mainstay_top::{Input, LINES_KEPT, LogSource, WrittenLine};
 
 use super::wake::{Bell, Wake};
 
@@ -18,52 +19,42 @@ const LINES: (u64, u64) = (2_000, 200);
 /// The longest line that is handed on, in bytes; more than a screen shows.
 const LINE_LIMIT: usize = 16 * 1024;
 
-/// How many bytes wait for a frame; whoever reads more waits too.
+/// How many bytes wait for a frame.
 const WAITING: usize = 4 * 1024 * 1024;
-
-/// What a line costs beside its bytes.
-const PER_LINE: usize = 64;
 
 /// Lines that wait for a frame.
 #[derive(Debug, Default)]
-struct Store {
-    state: Mutex<State>,
-    room: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
+struct Waiting {
     /// Whose lines these are; others are not wanted any more.
     number: u64,
-    lines: Vec<WrittenLine>,
+    lines: VecDeque<WrittenLine>,
     bytes: usize,
 }
 
 /// Whoever follows logs.
 pub(super) struct Logs {
-    store: Arc<Store>,
+    waiting: Arc<Mutex<Waiting>>,
     running: Arc<Mutex<HashMap<u64, Handle>>>,
     bell: Bell,
 }
 
 impl Logs {
     pub(super) fn new(bell: Bell) -> Self {
-        Self { store: Arc::default(), running: Arc::default(), bell }
+        Self { waiting: Arc::default(), running: Arc::default(), bell }
     }
 
     /// Follows these in place of those before.
     pub(super) fn follow(&self, number: u64, sources: Vec<LogSource>) {
-        *self.store.lock() = State { number, ..State::default() };
-        self.store.room.notify_all();
+        *lock(&self.waiting) = Waiting { number, ..Waiting::default() };
         for (_, handle) in lock(&self.running).drain() {
             handle.finish();
         }
         if sources.is_empty() {
             return;
         }
-        let (store, running) = (Arc::clone(&self.store), Arc::clone(&self.running));
+        let (waiting, running) = (Arc::clone(&self.waiting), Arc::clone(&self.running));
         self.bell.spawn(move |bell| {
-            if let Err(error) = run(number, &sources, &store, &running, bell) {
+            if let Err(error) = run(number, &sources, &waiting, &running, bell) {
                 let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
                 let _ = bell.tell(Input::Unreadable { follow: number, text: format!("{error}{help}") });
             }
@@ -73,18 +64,17 @@ impl Logs {
 
     /// What was written since it was last asked for.
     pub(super) fn fetch(&self) -> Input {
-        let mut state = self.store.lock();
-        state.bytes = 0;
-        let lines = std::mem::take(&mut state.lines);
-        self.store.room.notify_all();
-        Input::Written { follow: state.number, lines }
+        let mut waiting = lock(&self.waiting);
+        waiting.bytes = 0;
+        let lines = std::mem::take(&mut waiting.lines).into();
+        Input::Written { follow: waiting.number, lines }
     }
 }
 
 fn run(
     number: u64,
     sources: &[LogSource],
-    store: &Store,
+    waiting: &Mutex<Waiting>,
     running: &Mutex<HashMap<u64, Handle>>,
     bell: &Bell,
 ) -> Result<(), LogError> {
@@ -95,12 +85,18 @@ fn run(
     let lines = if names.len() == 1 { LINES.0 } else { LINES.1 };
     let follow = Follow::new(root, &names, From::Last(lines))?;
     lock(running).insert(number, follow.handle());
-    if store.lock().number != number {
+    if lock(waiting).number != number {
         return Ok(());
     }
     follow.run(&mut |line| {
         let text = &line.text[..line.text.len().min(LINE_LIMIT)];
-        store.put(number, WrittenLine { service: line.service.to_owned(), text: text.to_vec() }, bell)
+        let line = WrittenLine { service: line.service.to_owned(), text: text.to_vec() };
+        let put = lock(waiting).put(number, line);
+        match put {
+            Put::First if bell.ring(Wake::Written).is_err() => ControlFlow::Break(()),
+            Put::First | Put::Further => ControlFlow::Continue(()),
+            Put::Unwanted => ControlFlow::Break(()),
+        }
     })
 }
 
@@ -109,32 +105,54 @@ fn name(dir: &str) -> Option<String> {
     Path::new(dir).file_name()?.to_str().map(str::to_owned)
 }
 
-impl Store {
-    fn put(&self, number: u64, line: WrittenLine, bell: &Bell) -> ControlFlow<()> {
-        let mut state = self.lock();
-        while state.number == number && state.bytes >= WAITING {
-            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.number != number {
-            return ControlFlow::Break(());
-        }
-        let is_first = state.lines.is_empty();
-        state.bytes += line.text.len() + PER_LINE;
-        state.lines.push(line);
-        // The one who fetches must not wait for what is waited for here.
-        drop(state);
-        if is_first && bell.ring(Wake::Written).is_err() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// It waits, and nobody was told of any yet.
+    First,
+    /// It waits with others.
+    Further,
+    /// Somebody wants others now.
+    Unwanted,
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+impl Waiting {
+    fn put(&mut self, number: u64, line: WrittenLine) -> Put {
+        if self.number != number {
+            return Put::Unwanted;
+        }
+        let put = if self.lines.is_empty() { Put::First } else { Put::Further };
+        self.bytes += line.text.len();
+        self.lines.push_back(line);
+        while self.lines.len() > LINES_KEPT || self.bytes > WAITING {
+            let Some(forgotten) = self.lines.pop_front() else { break };
+            self.bytes -= forgotten.text.len();
+        }
+        put
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_flood_the_last_lines_are_kept() {
+        let line = |text: Vec<u8>| WrittenLine { service: "api".to_owned(), text };
+        let mut waiting = Waiting { number: 2, ..Waiting::default() };
+        assert_eq!(waiting.put(1, line(Vec::new())), Put::Unwanted);
+        assert_eq!(waiting.put(2, line(b"0".to_vec())), Put::First);
+        for number in 1..LINES_KEPT + 10 {
+            assert_eq!(waiting.put(2, line(number.to_string().into_bytes())), Put::Further);
+        }
+        assert_eq!((waiting.lines.len(), waiting.lines[0].text.as_slice()), (LINES_KEPT, b"10".as_slice()));
+        for _ in 0..10_000 {
+            waiting.put(2, line(vec![b'x'; LINE_LIMIT]));
+        }
+        assert!(waiting.bytes <= WAITING && waiting.bytes == waiting.lines.len() * LINE_LIMIT);
+    }
 }

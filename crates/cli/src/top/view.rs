@@ -39,6 +39,8 @@ pub(super) struct View {
     wanted: Option<(Instant, u64, Vec<LogSource>)>,
     last_frame: Instant,
     is_dirty: bool,
+    /// Whether lines of logs can be fetched.
+    has_lines: bool,
     end: Option<Exit>,
 }
 
@@ -54,6 +56,7 @@ impl View {
             wanted: None,
             last_frame: Instant::now(),
             is_dirty: true,
+            has_lines: false,
             end: None,
         }
     }
@@ -96,10 +99,8 @@ impl View {
     fn on(&mut self, wake: Wake) -> Result<(), Failure> {
         match wake {
             Wake::Input(input) => self.take_in(input)?,
-            Wake::Written => {
-                let lines = self.logs.fetch();
-                self.take_in(lines)?;
-            }
+            // They are fetched with the next frame, all at once.
+            Wake::Written => (self.has_lines, self.is_dirty) = (true, true),
             Wake::Continued => self.retake()?,
             Wake::End => self.end = Some(Exit::Interrupted),
             Wake::Unreadable(error) => {
@@ -125,6 +126,9 @@ impl View {
     }
 
     fn draw(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.has_lines) {
+            self.model.on(self.logs.fetch());
+        }
         self.model.on(Input::Tick(Timestamp::now()));
         self.screen.draw(&mut self.model)?;
         self.is_dirty = false;

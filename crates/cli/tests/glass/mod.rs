@@ -5,7 +5,6 @@ use std::{
     fs::File,
     io::{Read, Write},
     num::NonZero,
-    os::fd::OwnedFd,
     process::{Child, Command},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -48,7 +47,7 @@ impl Glass {
         let child = on_terminal(command, &slave);
         let parser = vt100::Parser::new(cells(rows), cells(columns), 0);
         let seen = Arc::new(Mutex::new(Seen { parser, bytes: Vec::new() }));
-        let reader = File::from(OwnedFd::from(master));
+        let reader = File::from(master);
         let glass = Self { child, master: reader.try_clone().unwrap(), slave, before, seen };
         let seen = Arc::clone(&glass.seen);
         std::thread::spawn(move || look(reader, &seen));

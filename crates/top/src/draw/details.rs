@@ -1,7 +1,7 @@
 //! All that is known of the selected service.
 
 use jiff::Timestamp;
-use ratatui::style::Style;
+use ratatui_core::style::Style;
 
 use super::pen::Pen;
 use crate::{Model, clean, roster::Service, text};

@@ -1,6 +1,6 @@
 //! What is around the table: the project, the phases, the pane's title, what is told, and the keys.
 
-use ratatui::{layout::Rect, style::Style};
+use ratatui_core::{layout::Rect, style::Style};
 
 use super::pen::{Pen, columns};
 use crate::{

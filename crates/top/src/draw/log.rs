@@ -1,6 +1,6 @@
 //! The lines of the log pane, from its bottom upwards.
 
-use ratatui::{layout::Rect, style::Style};
+use ratatui_core::{layout::Rect, style::Style};
 
 use super::pen::{Pen, columns};
 use crate::{

@@ -1,6 +1,6 @@
 //! What lies over everything: the help, and questions.
 
-use ratatui::{
+use ratatui_core::{
     layout::{Rect, Size},
     style::Style,
 };

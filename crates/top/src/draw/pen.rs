@@ -1,11 +1,7 @@
 //! Putting text into the cells of a screen, within bounds. Knows nothing of what it means.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::Style,
-    widgets::{Block, Clear, Widget},
-};
+use ratatui_core::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
+use ratatui_widgets::{block::Block, clear::Clear};
 
 use crate::{
     text::{self, Cut},

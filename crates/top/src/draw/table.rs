@@ -1,6 +1,6 @@
 //! The table of services: headings, and the rows that are on the screen.
 
-use ratatui::{layout::Rect, style::Style};
+use ratatui_core::{layout::Rect, style::Style};
 
 use super::pen::{Pen, columns};
 use crate::{

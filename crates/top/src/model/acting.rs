@@ -61,7 +61,9 @@ impl Model {
         }
         let dependents: Vec<String> =
             self.roster.dependents(&services).into_iter().map(str::to_owned).collect();
-        let concerns_others = services.len() > 1 || !dependents.is_empty();
+        // The only one that is marked may be out of sight.
+        let is_in_sight = self.selected().is_some_and(|selected| services == [selected.id.as_str()]);
+        let concerns_others = !is_in_sight || !dependents.is_empty();
         if row.asks == Asks::Never || !concerns_others {
             return self.begin(row, services);
         }

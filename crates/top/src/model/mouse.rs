@@ -1,6 +1,6 @@
 //! What the mouse does, by what it points at.
 
-use ratatui::layout::{Position, Rect};
+use ratatui_core::layout::{Position, Rect};
 
 use crate::{
     draw::{hint_strip, pane_strip, phase_strip, question_answers},

@@ -10,7 +10,7 @@
 use jiff::Timestamp;
 use mainstay_top::{Effect, Input, Key, Model, Mouse, MouseAct, Own, Paint, WrittenLine, draw};
 use mainstay_wire::{ConfigView, EventView, ServiceView, Settled, SettledState};
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Modifier};
+use ratatui_core::{backend::TestBackend, buffer::Buffer, style::Modifier, terminal::Terminal};
 use serde_json::json;
 
 /// A view, and what it wanted done.

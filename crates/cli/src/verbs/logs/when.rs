@@ -33,7 +33,9 @@ fn other(text: &str, now: &Zoned) -> Option<Timestamp> {
     if let Ok(local) = text.parse::<DateTime>() {
         return here(local);
     }
-    if let Ok(time) = text.parse::<Time>() {
+    if text.contains(':')
+        && let Ok(time) = text.parse::<Time>()
+    {
         return here(now.date().to_datetime(time));
     }
     // `15m` and `15m ago` are the same here.

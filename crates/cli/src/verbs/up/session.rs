@@ -22,6 +22,7 @@ use crate::{
     door::{self, Stopped},
     exit::Exit,
     failure::Failure,
+    holders::Holders,
     launch::Remaining,
     output::Output,
     signals::Wish,
@@ -311,7 +312,15 @@ pub(super) fn lost() -> Failure {
 fn stop(course: &Course, kill: bool) -> Result<Stopped, ClientError> {
     let places = course.places().clone();
     let remaining = Remaining::of(&places.run_dir);
-    let stopped = door::stop_all(&places.socket(), None, kill)?;
+    let mut stopped = door::stop_all(&places.socket(), None, kill)?;
+    // Its socket may be gone from under it, and it goes on: then those who hold it are asked.
+    let holders = Holders::of(&places.state_dir).filter(|_| stopped == Stopped::NobodyThere);
+    if let Some(holders) = holders.filter(|holders| holders.terminate().is_some()) {
+        stopped = Stopped::Answered;
+        for process in holders.into_processes() {
+            process.wait_gone(LEAVING);
+        }
+    }
     remaining.wait_until_gone(&places.socket(), Some(LEAVING))?;
     Ok(stopped)
 }
