@@ -69,8 +69,28 @@ pub(crate) fn current_path(dir: &Path) -> PathBuf {
     dir.join(CURRENT)
 }
 
+/// A folder with fewer rotated files than this is listed in one step.
+const MANY: usize = 100;
+
 /// The rotated files, oldest first; none when there is no such folder.
 pub(crate) fn rotated(dir: &Path) -> Result<Vec<Rotated>, LogError> {
+    let mut found = list(dir)?;
+    for _ in 0..LISTINGS {
+        if found.len() < MANY {
+            break;
+        }
+        // While a large folder is listed, a file that becomes compressed may be missed under both of its names.
+        let again = list(dir)?;
+        let numbers = |files: &[Rotated]| files.iter().map(|file| file.number).collect::<Vec<_>>();
+        if numbers(&again) == numbers(&found) {
+            break;
+        }
+        found = again;
+    }
+    Ok(found)
+}
+
+fn list(dir: &Path) -> Result<Vec<Rotated>, LogError> {
     let failed = |source| LogError::File { act: "list", path: dir.to_owned(), source };
     let entries = match fs::read_dir(dir) {
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
