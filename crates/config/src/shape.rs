@@ -111,7 +111,7 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         .elsewhere(&["stop_signal", "stopsignal", "stop_grace_period", "kill_timeout", "stopwaitsecs", "TimeoutStopSec"]),
     Setting::new("reload", Shape::Table(&RELOAD), "", "How it is asked to read its configuration again: a signal to its main process, or a command.").such_as(r#""HUP""#)
         .elsewhere(&["ExecReload", "reload_signal"]),
-    Setting::new("hooks", Shape::Table(&HOOKS), "", "Commands around its starts and stops, run in its directory and environment and as its user.")
+    Setting::new("hooks", Shape::Table(&HOOKS), "", "Commands around its starts and stops, run in its directory and environment and as its user. Each finds `MAINSTAY_HOOK` with its own name and, where there is a process, `MAINSTAY_MAIN_PID`; `after_stop` also `MAINSTAY_EXIT_CODE` or `MAINSTAY_EXIT_SIGNAL`. What one writes is in a log of its own: `mainstay logs NAME+before_start`. It should bear being run twice in a row, which a crash of the daemon may lead to.")
         .elsewhere(&["lifecycle", "pre_start", "post_start", "pre_stop", "post_stop", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost"]),
     Setting::new("watch", Shape::Either(&[Shape::List(&Shape::Text), Shape::Text]), "[]", "For development: it is restarted when a file changes that one of these globs means (`*` within a name, `**` over folders), relative to the project's directory.").such_as(r#"["src/**"]"#)
         .elsewhere(&["watch_files", "watch_paths"]),

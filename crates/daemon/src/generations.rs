@@ -1,15 +1,22 @@
 //! What was applied, generation by generation: each description once, by its content, and a list of when each came. Bounded by
 //! number and by size. It decides nothing.
+//!
+//! What a description *is* are the project, its folder and its services, without the variables that came from the terminal
+//! from which it was applied: another PATH or another comment in a file is no other description.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use mainstay_host::{Durability, private_dir, write_atomic};
-use mainstay_wire::WireSpec;
+use mainstay_model::{ServiceId, Spec};
+use mainstay_wire::{GenerationView, ProbationVerdict, WireSpec};
 use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
 
 /// How many generations are kept.
 const COUNT_LIMIT: usize = 100;
@@ -34,15 +41,28 @@ pub(crate) enum GenerationsError {
         text: String,
     },
     /// There is none of this number.
-    #[error("there is no generation {0}")]
-    Unknown(u64),
+    #[error("there is no generation {number}")]
+    Unknown {
+        /// Which.
+        number: u64,
+        /// The oldest that there is; 0: there is none.
+        oldest: u64,
+        /// The latest.
+        latest: u64,
+    },
+    /// There is none before.
+    #[error("there is no earlier generation to go back to")]
+    NoEarlier,
+    /// A description cannot be put into words.
+    #[error("the description cannot be kept: {0}")]
+    Nonsense(String),
     /// Its description is not there any more, or is another one.
     #[error("the description of generation {0} is damaged")]
     Damaged(u64),
 }
 
 /// A description, with what it was read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Description {
     /// The project's name.
     pub(crate) project: String,
@@ -54,6 +74,51 @@ pub(crate) struct Description {
     pub(crate) fingerprint: String,
     /// Every instance of every service.
     pub(crate) specs: Vec<WireSpec>,
+}
+
+/// What makes one description another than another.
+#[derive(Serialize)]
+struct Content<'a> {
+    project: &'a str,
+    dir: &'a str,
+    specs: Vec<WireSpec>,
+}
+
+impl Description {
+    /// Its services.
+    ///
+    /// # Errors
+    /// One that cannot be: only damage makes one.
+    pub(crate) fn services(&self) -> Result<Vec<Spec>, mainstay_wire::SpecError> {
+        self.specs.iter().cloned().map(Spec::try_from).collect()
+    }
+
+    /// A name for what it is.
+    fn hash(&self) -> Result<String, GenerationsError> {
+        let damaged = |error: &dyn std::fmt::Display| GenerationsError::Nonsense(error.to_string());
+        let mut specs = self.services().map_err(|error| damaged(&error))?;
+        specs.sort_by(|one, other| one.id.cmp(&other.id));
+        let bare = |spec: Spec| WireSpec::from(&Spec { inherited: BTreeMap::new(), ..spec });
+        let specs = specs.into_iter().map(bare).collect();
+        let content = Content { project: &self.project, dir: &self.dir, specs };
+        let bytes = serde_json::to_vec(&content).map_err(|error| damaged(&error))?;
+        Ok(content_hash(&bytes))
+    }
+}
+
+/// How a generation comes to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Coming {
+    /// `applied`, `rolled back to 3`.
+    pub(crate) how: String,
+    /// By whom; `None`: by the daemon itself.
+    pub(crate) uid: Option<u32>,
+    /// When: RFC 3339, UTC.
+    pub(crate) time: String,
+    /// What runs until now; 0: nothing. No number comes twice, also where the list was lost.
+    pub(crate) after: u64,
+    /// Those wanted until now that it does not have any more.
+    pub(crate) ended: BTreeSet<ServiceId>,
 }
 
 /// One generation.
@@ -69,10 +134,28 @@ pub(crate) struct Generation {
     pub(crate) how: String,
     /// The content of its description.
     pub(crate) hash: String,
+    /// A hash of the bytes that hold it, which also hold what it was first applied with.
+    pub(crate) sum: String,
     /// How many services there are, instances counted.
     pub(crate) services: usize,
     /// The files that it was read from.
     pub(crate) files: Vec<String>,
+    /// A hash of those files' texts.
+    pub(crate) fingerprint: String,
+    /// Those wanted until it came that it does not have: who goes back before it wants them again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) ended: BTreeSet<String>,
+    /// What became of its probation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<Judged>,
+}
+
+/// What became of a probation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    pub(crate) verdict: ProbationVerdict,
+    /// The same in words: `taken back: api failed: exited with 1`.
+    pub(crate) text: String,
 }
 
 /// The list on disk.
@@ -80,6 +163,22 @@ pub(crate) struct Generation {
 struct List {
     version: u32,
     generations: Vec<Generation>,
+}
+
+impl Generation {
+    fn view(&self, current: u64) -> GenerationView {
+        GenerationView {
+            number: self.number,
+            time: self.time.clone(),
+            uid: self.uid,
+            how: self.how.clone(),
+            verdict: self.verdict.as_ref().map(|judged| judged.text.clone()),
+            hash: self.hash.clone(),
+            services: self.services,
+            files: self.files.clone(),
+            current: self.number == current,
+        }
+    }
 }
 
 /// All generations of a project.
@@ -90,6 +189,16 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
+    /// Those of this project, for somebody who only reads them.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub(crate) fn read(state_dir: &Path) -> Result<Self, GenerationsError> {
+        let dir = state_dir.join("generations");
+        let list = read(&dir.join("list.json"))?;
+        Ok(Self { dir, list })
+    }
+
     /// Those of this project. A list that makes no sense is put aside, and a new one begins: a description that runs is worth more
     /// than the memory of earlier ones.
     pub(crate) fn of(state_dir: &Path) -> Self {
@@ -105,43 +214,33 @@ impl Generations {
         Self { dir, list }
     }
 
-    /// All, the latest last.
-    pub(crate) fn all(&self) -> &[Generation] {
-        &self.list
-    }
-
-    /// The number of the latest; 0 before the first.
-    pub(crate) fn latest(&self) -> u64 {
-        self.list.last().map_or(0, |generation| generation.number)
-    }
-
-    /// Adds what was applied, unless it is what was applied last, and gives its number. The description is on disk before the list
-    /// names it.
-    pub(crate) fn add(
-        &mut self,
-        description: &Description,
-        how: &str,
-        uid: Option<u32>,
-        time: String,
-    ) -> Result<u64, GenerationsError> {
-        let bytes = serde_json::to_vec(description)
-            .map_err(|error| failure("describe", &self.dir, &error.to_string()))?;
-        let hash = content_hash(&bytes);
-        if self.list.last().is_some_and(|latest| latest.hash == hash) {
-            return Ok(self.latest());
+    /// Adds what is about to be applied, unless it is what is in the list last, and gives its number. The description is on
+    /// disk before the list names it.
+    ///
+    /// # Errors
+    /// It cannot be written; then nothing is added.
+    pub(crate) fn add(&mut self, description: &Description, coming: Coming) -> Result<u64, GenerationsError> {
+        let hash = description.hash()?;
+        if let Some(latest) = self.list.last().filter(|latest| latest.hash == hash) {
+            return Ok(latest.number);
         }
-        private_dir(&self.dir).map_err(|error| failure("create", &self.dir, &error.to_string()))?;
-        let object = self.object(&hash);
-        if !object.exists() {
-            write_atomic(&object, &bytes, Durability::Synced)
-                .map_err(|error| failure("write", &object, &error.to_string()))?;
-        }
-        let number = self.latest() + 1;
-        let services = description.specs.len();
-        let files = description.files.clone();
-        let how = how.to_owned();
+        let sum = self.keep(description, &hash)?;
         let mut list = self.list.clone();
-        list.push(Generation { number, time, uid, how, hash, services, files });
+        let Coming { how, uid, time, after, ended } = coming;
+        let number = self.latest().max(after) + 1;
+        list.push(Generation {
+            number,
+            time,
+            uid,
+            how,
+            hash,
+            sum,
+            services: description.specs.len(),
+            files: description.files.clone(),
+            fingerprint: description.fingerprint.clone(),
+            ended: ended.iter().map(ToString::to_string).collect(),
+            verdict: None,
+        });
         self.trim(&mut list);
         self.write(&list)?;
         self.list = list;
@@ -149,23 +248,96 @@ impl Generations {
         Ok(number)
     }
 
-    /// The description of this generation.
-    pub(crate) fn description(&self, number: u64) -> Result<Description, GenerationsError> {
-        let generation = self.list.iter().find(|generation| generation.number == number);
-        let generation = generation.ok_or(GenerationsError::Unknown(number))?;
-        let path = self.object(&generation.hash);
-        let bytes = fs::read(&path).map_err(|error| failure("read", &path, &error.to_string()))?;
-        if content_hash(&bytes) != generation.hash {
-            return Err(GenerationsError::Damaged(number));
+    /// Writes the description where it is not there yet, and gives the hash of its bytes.
+    fn keep(&self, description: &Description, hash: &str) -> Result<String, GenerationsError> {
+        if let Some(known) = self.list.iter().find(|known| known.hash == hash)
+            && self.bytes(known).is_ok()
+        {
+            return Ok(known.sum.clone());
         }
-        serde_json::from_slice(&bytes).map_err(|_| GenerationsError::Damaged(number))
+        let bytes = serde_json::to_vec(description)
+            .map_err(|error| failure("describe", &self.dir, &error.to_string()))?;
+        private_dir(&self.dir).map_err(|error| failure("create", &self.dir, &cause(&error)))?;
+        let object = self.object(hash);
+        write_atomic(&object, &bytes, Durability::Synced)
+            .map_err(|error| failure("write", &object, &cause(&error)))?;
+        Ok(content_hash(&bytes))
     }
 
-    /// The number of the generation before the latest whose description is another one.
-    pub(crate) fn before_latest(&self) -> Option<u64> {
-        let latest = self.list.last()?;
-        let other = |generation: &&Generation| generation.hash != latest.hash;
-        self.list.iter().rev().find(other).map(|generation| generation.number)
+    /// Keeps what became of a generation's probation. What cannot be written is known until the daemon ends.
+    pub(crate) fn judged(&mut self, number: u64, verdict: Judged) {
+        let Some(generation) = self.list.iter_mut().find(|generation| generation.number == number) else {
+            return;
+        };
+        generation.verdict = Some(verdict);
+        if let Err(error) = self.write(&self.list) {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// The number of the latest; 0 before the first.
+    pub(crate) fn latest(&self) -> u64 {
+        self.list.last().map_or(0, |generation| generation.number)
+    }
+
+    /// One of them.
+    pub(crate) fn get(&self, number: u64) -> Option<&Generation> {
+        self.list.iter().find(|generation| generation.number == number)
+    }
+
+    /// Whether this generation is this description.
+    pub(crate) fn is(&self, number: u64, description: &Description) -> bool {
+        self.get(number).is_some_and(|known| description.hash().is_ok_and(|hash| hash == known.hash))
+    }
+
+    /// The description of this generation.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub(crate) fn description(&self, number: u64) -> Result<Description, GenerationsError> {
+        let generation = self.get(number).ok_or_else(|| self.unknown(number))?;
+        let bytes = self.bytes(generation)?;
+        let description: Description =
+            serde_json::from_slice(&bytes).map_err(|_| GenerationsError::Damaged(number))?;
+        let (files, fingerprint) = (generation.files.clone(), generation.fingerprint.clone());
+        Ok(Description { files, fingerprint, ..description })
+    }
+
+    /// The number of the newest generation before this one whose description is another one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn before(&self, number: u64) -> Result<u64, GenerationsError> {
+        let hash = self.get(number).map(|generation| &generation.hash);
+        let other = |it: &&Generation| it.number < number && Some(&it.hash) != hash;
+        let found = self.list.iter().rev().find(other).map(|generation| generation.number);
+        found.ok_or(GenerationsError::NoEarlier)
+    }
+
+    /// Whether this service was wanted when a generation after `number` ended it.
+    pub(crate) fn ended_after(&self, number: u64, id: &ServiceId) -> bool {
+        let id = id.to_string();
+        self.list.iter().any(|generation| generation.number > number && generation.ended.contains(&id))
+    }
+
+    /// All for a client, the latest first; `current` is what runs.
+    pub(crate) fn views(&self, current: u64) -> Vec<GenerationView> {
+        self.list.iter().rev().map(|generation| generation.view(current)).collect()
+    }
+
+    fn unknown(&self, number: u64) -> GenerationsError {
+        let (oldest, latest) = (self.list.first().map_or(0, |oldest| oldest.number), self.latest());
+        GenerationsError::Unknown { number, oldest, latest }
+    }
+
+    fn bytes(&self, generation: &Generation) -> Result<Vec<u8>, GenerationsError> {
+        let path = self.object(&generation.hash);
+        let bytes = fs::read(&path).map_err(|error| failure("read", &path, &error.to_string()))?;
+        if content_hash(&bytes) == generation.sum {
+            Ok(bytes)
+        } else {
+            Err(GenerationsError::Damaged(generation.number))
+        }
     }
 
     fn object(&self, hash: &str) -> PathBuf {
@@ -198,7 +370,7 @@ impl Generations {
         let text =
             serde_json::to_vec(&list).map_err(|error| failure("describe", &path, &error.to_string()))?;
         write_atomic(&path, &text, Durability::Synced)
-            .map_err(|error| failure("write", &path, &error.to_string()))
+            .map_err(|error| failure("write", &path, &cause(&error)))
     }
 
     /// Removes descriptions that no generation names. What stays by mistake is swept the next time.
@@ -228,6 +400,11 @@ fn read(path: &Path) -> Result<Vec<Generation>, GenerationsError> {
     Ok(list.generations)
 }
 
+/// What stands behind an error of the host: its own sentence names the file again.
+fn cause(error: &mainstay_host::HostError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 fn failure(act: &'static str, path: &Path, text: &str) -> GenerationsError {
     GenerationsError::File { act, path: path.to_owned(), text: text.to_owned() }
 }
@@ -240,79 +417,4 @@ fn content_hash(bytes: &[u8]) -> String {
         hash = (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
     }
     format!("{hash:032x}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn description(name: &str) -> Description {
-        Description {
-            project: name.to_owned(),
-            dir: "/srv".to_owned(),
-            files: vec!["/srv/mainstay.toml".to_owned()],
-            fingerprint: "f".to_owned(),
-            specs: Vec::new(),
-        }
-    }
-
-    fn add(generations: &mut Generations, name: &str) -> u64 {
-        generations.add(&description(name), "applied", Some(0), "2026-01-01T00:00:00Z".to_owned()).unwrap()
-    }
-
-    #[test]
-    fn the_same_again_is_no_new_generation_and_an_earlier_one_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut generations = Generations::of(dir.path());
-        assert_eq!((generations.latest(), generations.before_latest()), (0, None));
-        let numbers = ["a", "a", "b", "a"].map(|name| add(&mut generations, name));
-        assert_eq!(numbers, [1, 1, 2, 3]);
-        assert_eq!(generations.before_latest(), Some(2));
-        let again = Generations::of(dir.path());
-        assert_eq!(again.all(), generations.all());
-        assert_eq!(again.description(2).unwrap(), description("b"));
-        assert!(matches!(again.description(9), Err(GenerationsError::Unknown(9))));
-        let objects = fs::read_dir(dir.path().join("generations")).unwrap().count();
-        assert_eq!(objects, 3, "two descriptions and the list");
-    }
-
-    #[test]
-    fn they_are_bounded_and_what_no_generation_names_is_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut generations = Generations::of(dir.path());
-        for number in 0..COUNT_LIMIT + 5 {
-            add(&mut generations, &format!("p{number}"));
-        }
-        assert_eq!((generations.all().len(), generations.latest()), (COUNT_LIMIT, 105));
-        assert_eq!(fs::read_dir(dir.path().join("generations")).unwrap().count(), COUNT_LIMIT + 1);
-        assert_eq!(generations.all()[0].number, 6);
-    }
-
-    #[test]
-    fn large_ones_go_earlier_but_never_the_latest_two() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut generations = Generations::of(dir.path());
-        let large = "x".repeat(9 * 1024 * 1024);
-        for number in 0..4 {
-            add(&mut generations, &format!("{number}{large}"));
-        }
-        let kept: Vec<u64> = generations.all().iter().map(|generation| generation.number).collect();
-        assert_eq!(kept, [3, 4]);
-    }
-
-    #[test]
-    fn damage_is_told_and_a_broken_list_is_put_aside() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut generations = Generations::of(dir.path());
-        add(&mut generations, "a");
-        let hash = generations.all()[0].hash.clone();
-        let object = dir.path().join("generations").join(format!("{hash}.json"));
-        fs::write(&object, "{}").unwrap();
-        assert!(matches!(generations.description(1), Err(GenerationsError::Damaged(1))));
-        fs::write(dir.path().join("generations/list.json"), "nonsense").unwrap();
-        let mut again = Generations::of(dir.path());
-        assert_eq!(again.latest(), 0);
-        assert!(dir.path().join("generations/list.json.broken").exists());
-        assert_eq!(add(&mut again, "b"), 1);
-    }
 }

@@ -13,6 +13,10 @@ pub struct Change {
     pub from: PhaseName,
     /// To this.
     pub to: PhaseName,
+    /// From this health.
+    pub from_health: Health,
+    /// To this.
+    pub health: Health,
     /// Why.
     pub reason: Reason,
     /// Its latest run.
@@ -59,11 +63,13 @@ impl Seen {
             return None;
         }
         let ended = self.live.is_some() && self.live != after.live;
-        let exit = service.exit().filter(|_| ended && !is_not_spawned(service.reason()));
+        let exit = service.exit().filter(|_| ended && self.live == Some(service.exit_of));
         Some(Change {
             id: id.clone(),
             from: self.phase,
             to: after.phase,
+            from_health: self.health,
+            health: after.health,
             reason: service.reason().clone(),
             run: after.run,
             ready: after.ready,
@@ -86,14 +92,5 @@ impl Seen {
             Reason::Spawning { attempt } => *attempt > 0 && self.live.is_some() && !well,
             _ => false,
         }
-    }
-}
-
-/// Whether this is about a process that was never made: how an earlier one ended is then no matter.
-fn is_not_spawned(reason: &Reason) -> bool {
-    match reason {
-        Reason::NotSpawned(_) => true,
-        Reason::Backoff { cause, .. } | Reason::GaveUp { cause, .. } => is_not_spawned(cause),
-        _ => false,
     }
 }

@@ -62,6 +62,8 @@ impl Project {
         let graph = Graph::new(&specs)?;
         let mut outcome = Outcome::default();
         let mut queue = self.doom_all_but(&specs);
+        let stopped: Vec<usize> = queue.iter().map(|(key, _)| *key).collect();
+        self.leave_rolling(&self.names(stopped));
         let mut changed = Vec::new();
         for spec in specs {
             match self.index.get(&spec.id).copied() {
@@ -78,12 +80,8 @@ impl Project {
             }
         }
         self.connect(&graph);
-        let (rolls, at_once): (Vec<usize>, Vec<usize>) =
-            self.ranked(changed).into_iter().partition(|key| self.rolls(*key));
-        queue.extend(at_once.into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
-        let rolls: Vec<ServiceId> =
-            rolls.iter().filter_map(|key| self.nodes.get(key)).map(|node| node.id.clone()).collect();
-        self.begin_rolling(&rolls, &Reason::Changed);
+        let changed = self.ranked(changed);
+        queue.extend(self.restart_in_turn(changed, |node| node.service.spec().rolling, &Reason::Changed));
         // Behind the restarts, so that nothing starts upon one that is about to end.
         queue.extend(self.gate_events());
         let doomed: Vec<usize> =
@@ -94,15 +92,6 @@ impl Project {
         }
         self.advance_rollings(now, &mut outcome);
         Ok(outcome)
-    }
-
-    /// Whether this one is ready, wanted, and to be restarted when its siblings are.
-    fn rolls(&self, key: usize) -> bool {
-        let rolls = |node: &Node| {
-            let service = &node.service;
-            service.spec().rolling && service.goal() == Goal::Up && service.phase().live().is_some()
-        };
-        self.nodes.get(&key).is_some_and(rolls)
     }
 
     /// Marks what is not among `specs` for removal, and stops it before anything else happens. One that was marked and is

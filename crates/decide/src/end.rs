@@ -36,17 +36,20 @@ impl Service {
         exit: Option<Exit>,
         actions: &mut Vec<Action>,
     ) {
-        self.exit = exit.or(self.exit);
-        if let Phase::Stopping { stage: Stage::Cleaning { exit: known, .. }, .. } = &mut self.phase {
+        if exit.is_some() {
+            (self.exit, self.exit_of) = (exit, run);
+        }
+        if let Phase::Stopping { stage: Stage::Cleaning { exit: known, .. }, then, cause: why, .. } =
+            &mut self.phase
+        {
             // Its hook was seen to run, and its end was not: this is it.
             *known = exit.unwrap_or(*known);
+            if *then == Then::End {
+                *why = cause;
+            }
             return;
         }
-        if matches!(self.phase, Phase::Running { .. })
-            && now.since(self.since) >= self.spec.restart.reset_after
-        {
-            self.attempts = 0;
-        }
+        self.end_row(now);
         self.kill_hook(actions);
         let (then, cause) = match &self.phase {
             Phase::Stopping { then, cause: why, .. } => (then.clone(), why.clone()),
@@ -61,6 +64,30 @@ impl Service {
             }
             _ => self.finish(now, then, cause, exit, actions),
         }
+    }
+
+    /// One that ran for so long begins a new row of restarts, however it ends.
+    pub(crate) fn end_row(&mut self, now: Moment) {
+        let long = now.since(self.since) >= self.spec.restart.reset_after;
+        if long && matches!(self.phase, Phase::Running { .. }) {
+            self.attempts = 0;
+        }
+    }
+
+    /// Whether its process has ended, and only its after-stop hook is left.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { stage: Stage::Cleaning { .. }, .. })
+    }
+
+    /// Whether that process was a oneshot's that has done what it is described to do.
+    pub(crate) fn is_done(&self) -> bool {
+        let Phase::Stopping { stage: Stage::Cleaning { exit, .. }, .. } = &self.phase else { return false };
+        self.has_done(Some(*exit))
+    }
+
+    /// Whether such an end is that of a oneshot that has done what it is described to do.
+    fn has_done(&self, exit: Option<Exit>) -> bool {
+        self.spec.kind == Kind::Oneshot && !self.outdated && self.is_success(exit)
     }
 
     /// It is over, and all that belongs to its end: what follows.
@@ -78,9 +105,7 @@ impl Service {
             Then::Stay => self.reason = self.down.clone(),
             Then::Fail => self.follow_failure(now, cause, actions),
             // A oneshot that was not asked to end yet and ended well has done its work.
-            Then::End
-                if self.goal == Goal::Down && !(self.spec.kind == Kind::Oneshot && self.is_success(exit)) =>
-            {
+            Then::End if self.goal == Goal::Down && !self.has_done(exit) => {
                 self.reason = self.down.clone();
             }
             Then::End => self.follow_end(now, cause, exit, actions),
@@ -102,7 +127,8 @@ impl Service {
             (Phase::Running { .. } | Phase::Paused { .. }, Some(until)) => Some(Stage::Preparing { until }),
             _ => None,
         };
-        if matches!(self.phase, Phase::Paused { .. }) {
+        let paused = matches!(self.phase, Phase::Paused { .. });
+        if paused {
             actions.push(Action::Resume { run });
         }
         if matches!(stage, Some(Stage::Preparing { .. })) {
@@ -110,6 +136,10 @@ impl Service {
         }
         let asks = stage.is_none();
         self.phase = Phase::Stopping { run, pid, stage: stage.unwrap_or(Stage::Killed), cause, then };
+        if paused {
+            // What comes after this daemon is not to take it for a frozen one.
+            self.remember(actions);
+        }
         if asks {
             self.ask_to_end(now, actions);
         } else {

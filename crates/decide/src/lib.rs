@@ -7,6 +7,7 @@ mod backoff;
 mod change;
 mod describe;
 mod end;
+mod explain;
 mod graph;
 mod hooks;
 mod memory;
@@ -24,6 +25,10 @@ mod vitals;
 
 pub use backoff::backoff;
 pub use change::Change;
+pub use explain::{
+    Asker, Explanation, Link, LogTrouble, Past, PastAct, PastApply, PastChange, Reading, Situation, Try,
+    explain, failing_since, last_seen,
+};
 pub use graph::{Graph, GraphError};
 pub use memory::{Found, Live, Memory, SeenHooks};
 pub use phase::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainstay_model::{Exit, HookName, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
+use mainstay_model::{Condition, Exit, HookName, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
 
 use crate::{
     phase::{Action, Doing, Goal, Phase, Stage, Start, StartGate, Step, StopGate, Then},
@@ -73,9 +73,11 @@ impl From<(Option<Memory>, Live)> for Found {
 impl Service {
     /// What must be remembered now.
     pub fn memory(&self) -> Memory {
+        let phase = self.phase_to_remember();
+        let stopped = phase == PhaseName::Stopped && self.phase != Phase::Stopped;
         Memory {
-            phase: self.phase.name(),
-            reason: self.reason.clone(),
+            phase,
+            reason: if stopped { self.down.clone() } else { self.reason.clone() },
             since: self.since,
             attempts: self.attempts,
             restarts: self.restarts,
@@ -84,6 +86,18 @@ impl Service {
                 Phase::WaitingForBackoff { until } => Some(until),
                 _ => None,
             },
+        }
+    }
+
+    /// One without a process is `stopping` only as long as what follows depends on how that ended.
+    fn phase_to_remember(&self) -> PhaseName {
+        match &self.phase {
+            Phase::Stopping { stage: Stage::Cleaning { .. } | Stage::Unmade, then, .. } => match then {
+                Then::End => PhaseName::Stopping,
+                Then::Again | Then::Fail => PhaseName::Waiting,
+                Then::Stay => PhaseName::Stopped,
+            },
+            phase => phase.name(),
         }
     }
 
@@ -98,6 +112,7 @@ impl Service {
         let (phase, until) = match seen.memory {
             None => (PhaseName::Stopped, None),
             Some(memory) => {
+                service.is_recalled = true;
                 service.reason = memory.reason;
                 service.since = memory.since;
                 service.attempts = memory.attempts;
@@ -106,6 +121,10 @@ impl Service {
                 (memory.phase, memory.until)
             }
         };
+        // It was paused and then asked to end, and how much of that was said nobody knows.
+        if let (Live::Running(run, _), PhaseName::Stopping) = (seen.live, phase) {
+            decision.actions.push(Action::Resume { run });
+        }
         match seen.live {
             Live::Spawning(run) | Live::Ending(run) => {
                 service.run = run;
@@ -116,24 +135,39 @@ impl Service {
             Live::Running(run, pid) if phase == PhaseName::Paused => {
                 service.run = run;
                 service.phase = Phase::Paused { run, pid };
+                service.reason = Reason::Paused;
             }
             Live::Running(run, pid) if !is_beside(seen.hooks, run) => {
                 service.recall_running(now, run, pid, &mut decision.actions);
             }
             Live::Running(run, _) => service.run = run,
+            Live::Over(run) if phase == PhaseName::Stopping => {
+                service.run = run;
+                if !is_cleaned_up(seen.hooks, run) {
+                    service.clean_up_again(now, run, &mut decision.actions);
+                }
+            }
             Live::Over(run) => {
                 service.run = run;
                 service.recall_over(phase, until);
             }
         }
         if let Some((hook, run)) = seen.hooks.live {
-            service.recall_hook(now, seen.live, hook, run);
+            service.recall_hook(now, seen.live, (hook, run), phase, &mut decision.actions);
         }
         (service, decision)
     }
 
     /// A hook that an earlier daemon began is waited for as if nothing had happened, as long as somebody wants to know.
-    fn recall_hook(&mut self, now: Moment, live: Live, hook: HookName, run: RunId) {
+    /// One that nobody waits for is killed.
+    fn recall_hook(
+        &mut self,
+        now: Moment,
+        live: Live,
+        (hook, run): (HookName, RunId),
+        remembered: PhaseName,
+        actions: &mut Vec<Action>,
+    ) {
         let until = self.spec.hook(hook).map_or(now, |hook| now + hook.timeout);
         let then = match self.goal {
             Goal::Up => Then::Again,
@@ -157,15 +191,40 @@ impl Service {
             (HookName::AfterStop, Live::Over(of) | Live::Ending(of)) if of == run => {
                 let exit = self.exit.unwrap_or(Exit::Unknown);
                 let (stage, cause) = (Stage::Cleaning { until, exit }, Reason::Exited(exit));
-                self.phase = Phase::Stopping { run, pid: None, stage, cause, then: Then::End };
+                let then = if remembered == PhaseName::Stopping { Then::End } else { then };
+                self.phase = Phase::Stopping { run, pid: None, stage, cause, then };
                 self.reason = Reason::Hook { hook };
             }
-            (HookName::Reload, Live::Running(of, _)) if of == run => {
-                if let Phase::Running { vitals, .. } = &mut self.phase {
+            (HookName::Reload, Live::Running(of, _)) if of == run => match &mut self.phase {
+                Phase::Running { vitals, .. } => {
                     vitals.doing = Doing::ReloadHook { until };
+                    self.tell_running();
                 }
+                _ => {
+                    actions.push(Action::KillHook { run, hook });
+                    self.unloading = Some(run);
+                }
+            },
+            _ => actions.push(Action::KillHook { run, hook }),
+        }
+    }
+
+    /// It ended, and nobody knows whether its after-stop hook did: that runs again. Without one, what follows its end does.
+    fn clean_up_again(&mut self, now: Moment, run: RunId, actions: &mut Vec<Action>) {
+        let exit = self.exit.unwrap_or(Exit::Unknown);
+        let (cause, hook) = (Reason::Exited(exit), HookName::AfterStop);
+        match self.spec.hook(hook).map(|hook| now + hook.timeout) {
+            Some(until) => {
+                let stage = Stage::Cleaning { until, exit };
+                self.phase = Phase::Stopping { run, pid: None, stage, cause, then: Then::End };
+                self.reason = Reason::Hook { hook };
+                actions.push(Action::RunHook { run, hook });
             }
-            _ => {}
+            None => {
+                // Nobody knows the gate yet.
+                self.start_gate = StartGate::Closed { on: self.spec.id.clone(), until: Condition::Started };
+                self.finish(now, Then::End, cause, Some(exit), actions);
+            }
         }
     }
 
@@ -214,6 +273,11 @@ impl Service {
     pub fn stop_gate(&self) -> StopGate {
         self.stop_gate
     }
+}
+
+/// Whether the after-stop hook of this run is under way.
+fn is_cleaned_up(hooks: SeenHooks, of: RunId) -> bool {
+    hooks.live == Some((HookName::AfterStop, of))
 }
 
 /// Whether a hook is under way that stands between this run and its running.

@@ -120,6 +120,8 @@ pub struct Vitals {
     pub failures: u32,
     /// Whether a health check has succeeded.
     pub was_well: bool,
+    /// What its latest health check said, when that failed.
+    pub complaint: Option<String>,
     /// What of its watchdog.
     pub silence: Option<Silence>,
     /// What it said that it does.
@@ -378,9 +380,10 @@ pub enum Action {
         /// Which.
         run: RunId,
     },
-    /// The latest run is long over, and what is to be remembered has changed since.
+    /// What is to be remembered has changed since the latest process was asked for or ended. It says nothing of that one: an
+    /// end that was not told yet is still told.
     Remember {
-        /// Which.
+        /// The latest run, also when it has no process yet.
         run: RunId,
     },
 }

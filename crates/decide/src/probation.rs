@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 
 use mainstay_model::{Moment, ServiceId};
 
-use crate::{change::Change, project::Project, settle::Standing};
+use crate::{
+    change::Change,
+    phase::{Goal, Phase},
+    project::Project,
+    settle::Standing,
+};
 
 /// An apply that is being watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +43,36 @@ impl Probation {
         Self { until, well: project.ids().filter(well).cloned().collect() }
     }
 
+    /// One that began before somebody died who held it.
+    pub fn recall(until: Moment, well: BTreeSet<ServiceId>) -> Self {
+        Self { until, well }
+    }
+
+    /// What was well when it began.
+    pub fn well(&self) -> &BTreeSet<ServiceId> {
+        &self.well
+    }
+
     /// What a change says of it: a failure of something that was well is enough, however it comes out.
     pub fn heard(&self, change: &Change) -> Verdict {
-        match change.failed && self.well.contains(&change.id) {
+        match change.failed && change.wanted && self.well.contains(&change.id) {
             true => Verdict::Broken { by: change.id.clone() },
             false => Verdict::Open,
         }
     }
 
-    /// How it stands at this moment: at its end, what was well must be so again; before, nothing may have given up.
+    /// How it stands at this moment: at its end, what was well must be so again; before, nothing may have given up. What
+    /// somebody stopped or paused meanwhile is not well by that person's wish, and is no matter.
     pub fn judge(&self, project: &Project, now: Moment) -> Verdict {
-        let lost = |id: &&ServiceId| project.standing_up(id) == Standing::Failed;
+        let meant = |id: &&ServiceId| {
+            project.service(id).is_none_or(|service| {
+                service.goal() == Goal::Up && !matches!(service.phase(), Phase::Paused { .. })
+            })
+        };
+        let lost = |id: &ServiceId| project.standing_up(id) == Standing::Failed;
         let over = now >= self.until;
-        let unwell = |id: &&ServiceId| over && !is_well(project, id);
-        match self.well.iter().find(|id| lost(id) || unwell(id)) {
+        let unwell = |id: &ServiceId| over && !is_well(project, id);
+        match self.well.iter().filter(meant).find(|id| lost(id) || unwell(id)) {
             Some(by) => Verdict::Broken { by: by.clone() },
             None if over => Verdict::Kept,
             None => Verdict::Open,

@@ -123,6 +123,7 @@ impl Project {
     /// Ends and starts these, and only these.
     pub fn restart(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
         let keys = self.ranked(self.staying(ids));
+        self.leave_rolling(ids);
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Restart(Reason::RestartRequested))))
     }
 
@@ -218,7 +219,7 @@ impl Project {
         self.nodes.get(self.index.get(id)?)
     }
 
-    fn names(&self, keys: impl IntoIterator<Item = usize>) -> Vec<ServiceId> {
+    pub(crate) fn names(&self, keys: impl IntoIterator<Item = usize>) -> Vec<ServiceId> {
         keys.into_iter().filter_map(|key| self.nodes.get(&key)).map(|node| node.id.clone()).collect()
     }
 
@@ -274,7 +275,7 @@ impl Project {
     }
 
     /// Those of them that are not being removed.
-    fn staying(&self, ids: &[ServiceId]) -> Vec<usize> {
+    pub(crate) fn staying(&self, ids: &[ServiceId]) -> Vec<usize> {
         let stays = |key: &usize| self.nodes.get(key).is_some_and(|node| !node.doomed);
         self.keys(ids).into_iter().filter(stays).collect()
     }
@@ -285,7 +286,11 @@ impl Project {
         keys
     }
 
-    fn deliver_all(&mut self, now: Moment, events: impl IntoIterator<Item = (usize, Event)>) -> Outcome {
+    pub(crate) fn deliver_all(
+        &mut self,
+        now: Moment,
+        events: impl IntoIterator<Item = (usize, Event)>,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         self.work_off(now, events.into_iter().collect(), &mut outcome);
         self.advance_rollings(now, &mut outcome);

@@ -36,6 +36,8 @@ pub struct Service {
     pub(crate) down: Reason,
     /// The latest run.
     pub(crate) run: RunId,
+    /// An earlier daemon left something of it to be remembered.
+    pub(crate) is_recalled: bool,
     /// Its live run was made of another description, and it was not wanted when that came.
     pub(crate) outdated: bool,
     /// Its runs count on from here.
@@ -47,6 +49,8 @@ pub struct Service {
     /// Restarts that nobody asked for.
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
+    /// The run that ended like that.
+    pub(crate) exit_of: RunId,
     /// What it says of itself.
     pub(crate) said: Option<String>,
     /// Its longest silence, as described or as it said itself.
@@ -55,6 +59,8 @@ pub struct Service {
     pub(crate) hooked: RunId,
     /// How the latest reload by command ended.
     pub(crate) reloaded: Option<Result<(), String>>,
+    /// The run whose reload hook was killed, has not ended, and is not waited for.
+    pub(crate) unloading: Option<RunId>,
 }
 
 impl Service {
@@ -70,16 +76,19 @@ impl Service {
             stop_gate: StopGate::Open,
             down: Reason::StopRequested,
             run: RunId::default(),
+            is_recalled: false,
             outdated: false,
             removed_run: RunId::default(),
             question: QuestionId::default(),
             attempts: 0,
             restarts: 0,
             exit: None,
+            exit_of: RunId::default(),
             said: None,
             silence_limit: None,
             hooked: RunId::default(),
             reloaded: None,
+            unloading: None,
         }
     }
 
@@ -140,6 +149,7 @@ impl Service {
             Phase::Running { run, pid, .. }
                 if old.kind == Kind::Oneshot && old.ready.is_none() && self.spec.ready.is_some() =>
             {
+                self.abort_reload(&mut decision.actions);
                 self.begin_asking(now, run, pid, &mut decision.actions);
             }
             Phase::Running { .. } if old.health != self.spec.health => {
@@ -275,6 +285,9 @@ impl Service {
     }
 
     fn on_start(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.goal == Goal::Down {
+            self.want_after_all(true, actions);
+        }
         match &self.phase {
             Phase::Completed | Phase::WaitingForBackoff { .. } => {
                 self.goal = Goal::Up;
@@ -287,6 +300,17 @@ impl Service {
             | Phase::Running { .. }
             | Phase::Paused { .. }
             | Phase::Stopping { .. } => self.on_want(now, actions),
+        }
+    }
+
+    /// One that has ended by itself and is being cleaned up after: it was stopped meanwhile, and now it is wanted again.
+    fn want_after_all(&mut self, even_if_done: bool, actions: &mut Vec<Action>) {
+        let done = self.is_done();
+        if let Phase::Stopping { then: then @ Then::End, .. } = &mut self.phase
+            && (even_if_done || !done)
+        {
+            *then = Then::Again;
+            self.remember(actions);
         }
     }
 
@@ -303,7 +327,13 @@ impl Service {
                 let start = start.clone();
                 self.reason = self.starting_reason(&start);
             }
-            Phase::Stopping { then: then @ Then::Stay, .. } => *then = Then::Again,
+            Phase::Stopping { then: then @ Then::Stay, .. } => {
+                *then = Then::Again;
+                if self.is_over() {
+                    self.remember(actions);
+                }
+            }
+            Phase::Stopping { .. } if was == Goal::Down => self.want_after_all(false, actions),
             Phase::Stopping { .. }
             | Phase::Starting(_)
             | Phase::Running { .. }
@@ -368,7 +398,7 @@ impl Service {
                 // What completed was something else.
                 self.phase = Phase::Stopped;
                 self.reason = cause;
-                actions.push(Action::Remember { run: self.run });
+                self.remember(actions);
                 return;
             }
             Reason::Changed if self.goal == Goal::Down => {
@@ -376,14 +406,19 @@ impl Service {
                 return;
             }
             _ if self.goal == Goal::Down => return,
-            Reason::DependencyLost { .. } if self.phase.live().is_none() => return,
+            Reason::DependencyLost { .. } if self.phase.live().is_none() || self.is_over() => return,
             _ => {}
         }
         match &mut self.phase {
             Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } => {
                 self.begin_stop(now, cause, Then::Again, actions);
             }
-            Phase::Stopping { then, .. } => *then = Then::Again,
+            Phase::Stopping { then, .. } => {
+                *then = Then::Again;
+                if self.is_over() {
+                    self.remember(actions);
+                }
+            }
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }

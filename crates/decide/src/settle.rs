@@ -189,7 +189,7 @@ impl Project {
         })
     }
 
-    fn own_reason(&self, node: &Node) -> Reason {
+    pub(crate) fn own_reason(&self, node: &Node) -> Reason {
         match node.service.reason() {
             Reason::Needed { .. } => {
                 let live = |key: &usize| {

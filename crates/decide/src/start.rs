@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainstay_model::{HookName, Moment, ReadyCheck, ReadyPolicy, Reason, RunId};
 
 use crate::{
-    phase::{Action, Check, Goal, Phase, QuestionId, Start, StartGate, Step, Then, Vitals},
+    phase::{Action, Check, Goal, Phase, QuestionId, Stage, Start, StartGate, Step, Then, Vitals},
     service::Service,
 };
 
@@ -18,7 +18,11 @@ impl Service {
             Phase::Starting(start) if start.run == run && start.step == Step::Spawning => {
                 self.begin_asking(now, run, pid, actions);
             }
-            Phase::Stopping { run: of, pid: known, .. } if *of == run => *known = Some(pid),
+            Phase::Stopping { run: of, pid: known, stage, .. }
+                if *of == run && !matches!(stage, Stage::Cleaning { .. }) =>
+            {
+                known.get_or_insert(pid);
+            }
             Phase::Starting(_)
             | Phase::Stopping { .. }
             | Phase::Stopped
@@ -97,6 +101,8 @@ impl Service {
             Err(text) => {
                 let cause = Reason::HookFailed { hook: HookName::AfterStart, text };
                 self.fail_start(now, cause, actions);
+                // It has ended already.
+                actions.retain(|action| !matches!(action, Action::KillHook { .. }));
             }
         }
     }
@@ -149,6 +155,9 @@ impl Service {
             Reason::NotReady { answer, .. } => answer.clone(),
             _ => None,
         };
+        // What was waited for and not asked has not answered wrong.
+        let silence = (!matches!(check, ReadyCheck::Probe(_))).then(|| "did not come".to_owned());
+        let answer = answer.or(silence);
         let cause = Reason::ReadyTimeout { check: check.to_string(), answer, after: timeout };
         self.fail_start(now, cause, actions);
     }
@@ -170,7 +179,14 @@ impl Service {
     pub(crate) fn start(&mut self, now: Moment, actions: &mut Vec<Action>) {
         self.pass_start_gate(now, actions);
         // What was remembered at the end of the latest run says nothing of this start.
-        if self.phase == Phase::WaitingForDependency && self.run > RunId::default() {
+        if self.phase == Phase::WaitingForDependency {
+            self.remember(actions);
+        }
+    }
+
+    /// What is remembered is no longer so.
+    pub(crate) fn remember(&self, actions: &mut Vec<Action>) {
+        if self.is_recalled || self.run > RunId::default() {
             actions.push(Action::Remember { run: self.run });
         }
     }
@@ -182,11 +198,12 @@ impl Service {
                 self.run = self.run.max(self.removed_run).next();
                 self.outdated = false;
                 self.said = None;
-                self.silence_limit = self.spec.watchdog;
                 match self.spec.hook(HookName::BeforeStart) {
                     None => self.spawn(actions),
                     Some(hook) => {
                         let step = Step::Before { until: now + hook.timeout };
+                        // First: a daemon that dies between the two is to know of this start.
+                        self.remember(actions);
                         actions.push(Action::RunHook { run: self.run, hook: HookName::BeforeStart });
                         self.phase = Phase::Starting(Start { run: self.run, step });
                         self.reason = Reason::Hook { hook: HookName::BeforeStart };
@@ -205,6 +222,7 @@ impl Service {
         if self.goal == Goal::Up {
             self.reason = Reason::Spawning { attempt: self.attempts };
         }
+        self.silence_limit = self.spec.watchdog;
         actions.push(Action::Spawn { run: self.run, attempt: self.attempts });
     }
 

@@ -34,6 +34,7 @@ impl Service {
             next: Some(Moment::NEVER),
             failures: 0,
             was_well: false,
+            complaint: None,
             silence: limit.map(|limit| Silence { limit, until: now + limit }),
             doing: Doing::Work,
         };
@@ -94,6 +95,7 @@ impl Service {
             Ok(()) => {
                 vitals.failures = 0;
                 vitals.was_well = true;
+                vitals.complaint = None;
                 vitals.next = Some(now + policy.interval);
                 self.tell_running();
             }
@@ -122,13 +124,15 @@ impl Service {
         if failures >= limit {
             let cause = Reason::Unhealthy { check, answer, failures };
             self.stop_as_failed(now, cause, actions);
-        } else if self.goal == Goal::Up && vitals.doing == Doing::Work {
-            self.reason = Reason::Failing { check, answer, failures, limit };
+        } else {
+            vitals.complaint = Some(answer);
+            self.tell_running();
         }
     }
 
     /// It is ended for a fault of its own; what follows is what follows a failure.
     fn stop_as_failed(&mut self, now: Moment, cause: Reason, actions: &mut Vec<Action>) {
+        self.end_row(now);
         let then = match self.goal {
             Goal::Up => Then::Fail,
             Goal::Down => Then::Stay,
@@ -171,6 +175,7 @@ impl Service {
         vitals.since = now;
         vitals.failures = 0;
         vitals.was_well = false;
+        vitals.complaint = None;
         self.ask_health(actions);
         self.tell_running();
     }
@@ -183,16 +188,29 @@ impl Service {
     }
 
     pub(crate) fn running_reason(&self) -> Reason {
-        let doing = match &self.phase {
-            Phase::Running { vitals, .. } => vitals.doing,
-            _ => Doing::Work,
+        let (doing, failing) = match &self.phase {
+            Phase::Running { vitals, .. } => (vitals.doing, self.failing_reason(vitals)),
+            _ => (Doing::Work, None),
         };
+        if let (Doing::Work, Some(failing)) = (doing, failing) {
+            return failing;
+        }
         match (doing, &self.spec.ready) {
             (Doing::Reloading | Doing::ReloadHook { .. }, _) => Reason::Reloading,
             (Doing::Ending, _) => Reason::EndingItself,
             (Doing::Work, None) => Reason::Running,
             (Doing::Work, Some(policy)) => Reason::Ready { check: policy.check.to_string() },
         }
+    }
+
+    fn failing_reason(&self, vitals: &Vitals) -> Option<Reason> {
+        let policy = self.spec.health.as_ref()?;
+        Some(Reason::Failing {
+            check: policy.probe.to_string(),
+            answer: vitals.complaint.clone()?,
+            failures: vitals.failures,
+            limit: policy.failures,
+        })
     }
 
     pub(crate) fn on_notified(&mut self, now: Moment, of: RunId, notice: Notice, actions: &mut Vec<Action>) {
@@ -282,31 +300,51 @@ impl Service {
 
     pub(crate) fn on_pause(&mut self, actions: &mut Vec<Action>) {
         let Phase::Running { run, pid, .. } = self.phase else { return };
-        self.kill_hook(actions);
+        self.abort_reload(actions);
+        // First, so that a daemon that comes after this one knows of whatever is frozen.
+        self.remember(actions);
         actions.push(Action::Pause { run });
         self.phase = Phase::Paused { run, pid };
         if self.goal == Goal::Up {
             self.reason = Reason::Paused;
         }
-        // So that a daemon that comes after this one knows it.
-        actions.push(Action::Remember { run });
+    }
+
+    /// Kills the reload hook of one that is no longer to be reloaded; its end is then no answer to a later reload.
+    pub(crate) fn abort_reload(&mut self, actions: &mut Vec<Action>) {
+        if self.reload().0 {
+            self.reloaded = Some(Err("was given up".to_owned()));
+        }
+        let before = actions.len();
+        self.kill_hook(actions);
+        if actions.len() > before {
+            self.unloading = self.phase.live();
+        }
     }
 
     pub(crate) fn on_resume(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let Phase::Paused { run, pid } = self.phase else { return };
         actions.push(Action::Resume { run });
         self.run_on(now, run, pid, actions);
-        actions.push(Action::Remember { run });
+        self.remember(actions);
     }
 
     pub(crate) fn on_reload(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let Phase::Running { run, vitals, .. } = &mut self.phase else { return };
+        if vitals.doing == Doing::Ending {
+            return;
+        }
         match &self.spec.reload {
             None => {}
             Some(Reload::Signal(signal)) => {
+                self.reloaded = None;
+                self.reloaded = None;
                 actions.push(Action::SignalMain { run: *run, signal: *signal });
             }
             Some(Reload::Command(_)) if matches!(vitals.doing, Doing::ReloadHook { .. }) => {}
+            Some(Reload::Command(_)) if self.unloading == Some(*run) => {
+                self.reloaded = Some(Err("has not ended since it was killed".to_owned()));
+            }
             Some(Reload::Command(hook)) => {
                 vitals.doing = Doing::ReloadHook { until: now + hook.timeout };
                 self.reloaded = None;
@@ -318,15 +356,20 @@ impl Service {
 
     /// Takes its failure back: then it is as stopped as one that nobody started.
     pub(crate) fn on_reset(&mut self, actions: &mut Vec<Action>) {
+        let before = self.memory();
         self.restarts = 0;
-        self.attempts = 0;
+        // A restart that waits for its time is the first of a new row.
+        self.attempts = u32::from(matches!(self.phase, Phase::WaitingForBackoff { .. }));
+        if let Reason::Backoff { attempt, .. } = &mut self.reason {
+            *attempt = self.attempts;
+        }
         if self.phase.name() == PhaseName::Failed {
             self.goal = Goal::Down;
             self.phase = Phase::Stopped;
             self.reason = Reason::ResetRequested;
         }
-        if self.phase.live().is_none() && self.run > RunId::default() {
-            actions.push(Action::Remember { run: self.run });
+        if self.memory() != before {
+            self.remember(actions);
         }
     }
 }

@@ -61,3 +61,28 @@ fn it_is_broken_at_once_by_a_crash_of_what_was_well_and_by_nothing_else() {
     stage.not_made("down");
     assert!(!matches!(probation.judge(&stage.project, at(103)), Verdict::Kept));
 }
+
+#[test]
+fn what_somebody_stops_or_pauses_meanwhile_breaks_nothing() {
+    let mut stage = stage();
+    let probation = watched(&stage);
+    stage.apply(&[permanent("api"), permanent("web"), permanent("down")]);
+    stage.pause(&["api"]);
+    assert_eq!(probation.judge(&stage.project, at(101)), Verdict::Open);
+    stage.resume(&["api"]);
+    stage.stop(&["api"]);
+    assert_eq!(probation.judge(&stage.project, at(102)), Verdict::Open);
+    stage.exited("api", 1);
+    assert_eq!(probation.judge(&stage.project, at(130)), Verdict::Kept);
+}
+
+#[test]
+fn it_is_the_same_for_whoever_takes_it_over() {
+    let mut stage = stage();
+    let probation = watched(&stage);
+    let again = Probation::recall(probation.until, probation.well().clone());
+    assert_eq!(again, probation);
+    assert_eq!(probation.well(), &BTreeSet::from([id("api")]));
+    stage.apply(&[permanent("api").runs("./api2").asked(), permanent("down")]);
+    assert_eq!(again.judge(&stage.project, at(200)), Verdict::Broken { by: id("api") });
+}

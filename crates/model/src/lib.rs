@@ -8,6 +8,7 @@ mod id;
 mod moment;
 mod phase;
 mod reason;
+mod secret;
 mod sentence;
 mod signal;
 mod spec;
@@ -21,6 +22,7 @@ pub use id::{NameError, RunId, ServiceId, ServiceName};
 pub use moment::Moment;
 pub use phase::{Health, PhaseName};
 pub use reason::Reason;
+pub use secret::{holds_password, names_secret};
 pub use sentence::span_text;
 pub use signal::Signal;
 pub use spec::{

@@ -38,9 +38,12 @@ pub trait Execution {
     fn run_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName, spec: &Spec);
     /// Kills a hook; still answered by `HookEnded`.
     fn kill_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName);
-    /// The run's end was taken in; from now on this is to be remembered. It comes again for the same run when only that has
-    /// changed.
+    /// The run's end was taken in; from now on this is to be remembered.
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>);
+    /// From now on this is to be remembered; nothing is said of the run, which may live, have ended, or never be made.
+    fn remember(&mut self, id: &ServiceId, run: RunId, memory: Memory) {
+        self.acknowledge(id, run, Some(memory));
+    }
     /// The service is no more.
     fn forget(&mut self, id: &ServiceId);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_decide::{Action, Change, Event, Found, GraphError, Outcome, Project};
-use mainstay_model::{Moment, ServiceId, Spec};
+use mainstay_model::{Moment, Reason, ServiceId, Spec};
 
 use crate::{Execution, Spawn};
 
@@ -81,6 +81,12 @@ impl<E: Execution> Runner<E> {
         self.carry_out(outcome)
     }
 
+    /// See [`Project::restart_because`].
+    pub fn restart_because(&mut self, now: Moment, ids: &[ServiceId], cause: &Reason) -> Vec<Change> {
+        let outcome = self.project.restart_because(now, ids, cause);
+        self.carry_out(outcome)
+    }
+
     /// See [`Project::pause`].
     pub fn pause(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
         let outcome = self.project.pause(now, ids);
@@ -152,7 +158,10 @@ fn carry_out<E: Execution>(project: &Project, execution: &mut E, outcome: Outcom
                 execution.run_hook(&id, run, hook, service.spec());
             }
             (Action::KillHook { run, hook }, _) => execution.kill_hook(&id, run, hook),
-            (Action::Acknowledge { run } | Action::Remember { run }, service) => {
+            (Action::Remember { run }, Some(service)) => execution.remember(&id, run, service.memory()),
+            // It is being forgotten.
+            (Action::Remember { .. }, None) => {}
+            (Action::Acknowledge { run }, service) => {
                 execution.acknowledge(&id, run, service.map(mainstay_decide::Service::memory));
             }
             (Action::Spawn { .. } | Action::Ask { .. } | Action::RunHook { .. }, None) => {

@@ -61,11 +61,22 @@ pub enum ToKeeper {
         /// To whom.
         scope: Scope,
     },
-    /// The end (or failed start) of this run was taken in; it need not be told again.
+    /// The end (or failed start) of this run was taken in; it need not be told again. While the run lives, or when the slot
+    /// never had it, as [`Remember`](Self::Remember). One of an earlier run is ignored.
     Acknowledge {
         /// The slot.
         slot: String,
         /// The run.
+        run: u64,
+        /// Replaces the slot's memo.
+        memo: String,
+    },
+    /// Something else is to be told about this slot. It says nothing of the run: an end that the daemon has not heard of yet is
+    /// still told. A slot that never had a run comes into being. One of an earlier run is ignored.
+    Remember {
+        /// The slot.
+        slot: String,
+        /// The run, or one that was never made.
         run: u64,
         /// Replaces the slot's memo.
         memo: String,
@@ -101,9 +112,10 @@ pub enum ToKeeper {
 pub enum Scope {
     /// The run's main process alone.
     Main,
-    /// The run's process group.
+    /// The run's process group; of one that named another main process, the groups of both.
     Group,
-    /// Everything that the run left behind: group, session, and what fell to the anchor.
+    /// Everything of the run: group, session, descendants, and what fell to the anchor. SIGSTOP stops what it makes meanwhile
+    /// as well.
     Everything,
 }
 
@@ -123,9 +135,10 @@ pub struct Program {
 /// The ways by which a process tells how it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WireReports {
-    /// It gets a notify socket, and `NOTIFY_SOCKET` with its path.
+    /// It gets a notify socket, and `NOTIFY_SOCKET` with its path. What is said there counts when root, the keeper's user or the
+    /// program's user says it.
     pub notify: bool,
-    /// This descriptor of it is the end of a pipe: a newline says that it is ready.
+    /// This descriptor of it, 3 to 1023, is the end of a pipe: a newline says that it is ready. Only the first one counts.
     pub fd: Option<u32>,
 }
 

@@ -168,7 +168,8 @@ impl Reader<'_, '_> {
             text if text.split('/').any(|part| part == "..") => Some("leaves the project's directory"),
             _ => None,
         };
-        if let Some(fault) = fault {
+        let parsed = globset::Glob::new(glob).map_err(|error| format!("is none: {}", error.kind()));
+        if let Some(fault) = fault.map(str::to_owned).or(parsed.err()) {
             let message = format!("the glob {} {fault}", quoted(glob));
             self.report.add(Code::InvalidValue, &value.place, message, "for example: watch = [\"src/**\"]");
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId};
+use mainstay_decide::{
+    Action, Change, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId,
+};
 use mainstay_model::{
     Exit, HookName, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
@@ -15,13 +17,20 @@ pub struct Stage {
     pub now: Moment,
     asked: Vec<String>,
     removed: Vec<ServiceId>,
+    /// Everything that others saw, since the beginning.
+    pub changes: Vec<(Moment, Change)>,
 }
 
 impl Stage {
     /// These are described, and nothing is wanted.
     pub fn of(specs: &[Spec]) -> Self {
-        let mut stage =
-            Self { project: Project::default(), now: at(100), asked: Vec::new(), removed: Vec::new() };
+        let mut stage = Self {
+            project: Project::default(),
+            now: at(100),
+            asked: Vec::new(),
+            removed: Vec::new(),
+            changes: Vec::new(),
+        };
         stage.apply(specs);
         stage
     }
@@ -34,7 +43,8 @@ impl Stage {
             found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live)).into()
         };
         let (project, outcome) = Project::recall(at(100), specs.to_vec(), &wanted, find).unwrap();
-        let mut stage = Self { project, now: at(100), asked: Vec::new(), removed: Vec::new() };
+        let mut stage =
+            Self { project, now: at(100), asked: Vec::new(), removed: Vec::new(), changes: Vec::new() };
         stage.take(outcome);
         stage
     }
@@ -207,6 +217,7 @@ impl Stage {
             }
         }
         self.removed.extend(outcome.removed);
+        self.changes.extend(outcome.changes.into_iter().map(|change| (self.now, change)));
     }
 }
 
