@@ -4,6 +4,9 @@
 //! The process named has any parent: the one that was made, while that lives; then the anchor, to which orphans fall. So it is
 //! asked only at its end who learns how it ended. The one that was made is let go as soon as it ends, unless it is an earlier
 //! keeper's child and thus the anchor's to let go.
+//!
+//! Not known is how a process ended whose parent is another one of the run, before Linux 6.15; nor of one that had ended already
+//! when it was first heard that it is the main process: then the run ends as the process that was made did.
 
 use std::time::Duration;
 

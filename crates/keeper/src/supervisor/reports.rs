@@ -16,7 +16,7 @@ use super::{
     Supervisor, Token,
     begin::{Order, fifo_name},
     said::Said,
-    slots::Slot,
+    slots::{Slot, State},
 };
 use crate::{
     PLACE_HELP,
@@ -158,6 +158,42 @@ impl Supervisor {
         let socket = bind_datagrams(Path::new(path), user)?;
         self.hold(socket_name(slot), &socket);
         Ok(socket)
+    }
+
+    /// Sockets whose paths are gone are made anew: what runs say from now on is heard again.
+    pub(super) fn restore_sockets(&mut self) {
+        let reporting = self.slots.iter().filter(|(_, slot)| slot.reports.is_some());
+        let is_lost = |slot: &Slot| slot.record.notify.as_ref().is_some_and(|path| !Path::new(path).exists());
+        let lost: Vec<usize> = reporting.filter(|(_, slot)| is_lost(slot)).map(|(index, _)| index).collect();
+        lost.into_iter().for_each(|index| self.restore_socket(index));
+    }
+
+    fn restore_socket(&mut self, index: usize) {
+        self.hear_out(index);
+        let Some(Slot { record, .. }) = self.slots.get(index) else { return };
+        let (name, user) = (record.slot.clone(), user_of(record));
+        let path = match self.bind(&name, user) {
+            Ok((path, socket)) if Some(&path) == record.notify.as_ref() => {
+                self.hold(socket_name(&name), &socket);
+                return self.replace_socket(index, socket);
+            }
+            Ok((path, _)) => path,
+            Err(error) => return say(format_args!("`{name}` is not heard any more: {error}")),
+        };
+        let _ = fs::remove_file(&path);
+        say(format_args!("`{name}` is not heard any more: its socket would be at `{path}` now"));
+    }
+
+    fn replace_socket(&mut self, index: usize, socket: OwnedFd) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let is_listened_to = matches!(slot.state, State::Live(_));
+        let Some(reports) = &mut slot.reports else { return };
+        if let Some(before) = reports.socket.replace(socket) {
+            self.poller.remove(&before);
+        }
+        if let Some(socket) = reports.socket.as_ref().filter(|_| is_listened_to) {
+            let _ = self.poller.add(socket, Token::Socket(index).number(), Interest::Read);
+        }
     }
 
     /// Listens from now on: the daemon knows of the run.

@@ -29,6 +29,7 @@ impl Supervisor {
             options.run_dir.display()
         ));
         self.slots.iter_mut().for_each(restore);
+        self.restore_sockets();
         Ok(())
     }
 }
