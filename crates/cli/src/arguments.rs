@@ -23,7 +23,7 @@ Exit codes:
   0 done, 1 failed or the answer is no, 2 usage, 4 not permitted, 5 no such service,
   6 invalid configuration, 69 no daemon, 70 a defect of ours, 124 timed out, 130 interrupted
   `status NAME`: 0 running, 3 stopped or completed, 5 no such service, 150 starting or waiting,
-  152 failed
+  151 running but not healthy, 152 failed, 153 paused
   `run`: as its program, 128+n for signal n; 126 and 127 when it cannot be started";
 
 /// Options of every verb.
@@ -74,14 +74,28 @@ pub(crate) enum Verb {
     Stop(verbs::stop::Stop),
     Restart(verbs::restart::Restart),
     Kill(verbs::kill::Kill),
+    Reload(verbs::reload::Reload),
+    Pause(verbs::pause::Pause),
+    Resume(verbs::resume::Resume),
+    Signal(verbs::signal::Signal),
+    Scale(verbs::scale::Scale),
+    ResetFailed(verbs::reset_failed::ResetFailed),
     Run(verbs::run::Run),
     List(verbs::list::List),
     Status(verbs::status::Status),
+    Explain(verbs::explain::Explain),
+    Wait(verbs::wait::Wait),
+    IsActive(verbs::is::IsActive),
+    IsReady(verbs::is::IsReady),
+    IsFailed(verbs::is::IsFailed),
     Logs(verbs::logs::Logs),
     History(verbs::history::History),
     Report(verbs::report::Report),
     Top(verbs::top::Top),
     Check(verbs::check::Check),
+    Plan(verbs::plan::Plan),
+    Apply(verbs::apply::Apply),
+    Rollback(verbs::rollback::Rollback),
     #[command(subcommand)]
     Config(verbs::config::Config),
     Schema(verbs::schema::Schema),
@@ -136,7 +150,8 @@ impl Global {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time as in the file.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as `500ms`, `30s` or `1m 30s`".to_owned();
     let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(duration).map_err(|_| wrong())

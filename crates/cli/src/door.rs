@@ -124,10 +124,26 @@ pub(crate) fn stop_all(socket: &Path, timeout: Option<Duration>, kill: bool) -> 
     }
 }
 
+/// Waits for something without doing anything: asked again when the daemon died over it, which another one takes the place of.
+pub(crate) fn wait(
+    places: &Places,
+    within: Option<Duration>,
+    request: &Request,
+) -> Result<Answer, ClientError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match connect(places, within).and_then(|mut client| order(&mut client, within, request)) {
+            Err(ClientError::Closed) if tries < TRIES => {}
+            result => return result,
+        }
+    }
+}
+
 /// What was acted on.
 pub(crate) fn settled(answer: Answer) -> Result<Vec<mainstay_wire::Settled>, Failure> {
     match answer {
-        Answer::Done { services } => Ok(services),
+        Answer::Done { services, .. } => Ok(services),
         _ => Err(Failure::new(Exit::Bug, "the daemon answers another question than was asked")),
     }
 }
@@ -155,9 +171,11 @@ pub(crate) fn note_newer_files(
     let Some(file) = &places.file else { return };
     let note = match project::load(file, surroundings) {
         Ok(project) if project.fingerprint == running.fingerprint => return,
-        Ok(_) => "the files differ from what runs; `mainstay up` applies them",
+        Ok(_) => {
+            "the files differ from what runs: `mainstay plan` shows how, `mainstay apply` or `up` applies them"
+        }
         Err(_) => {
-            "the files differ from what runs, and have problems: `mainstay check` shows them, `mainstay up` applies them"
+            "the files differ from what runs, and have problems: `mainstay check` shows them, `mainstay apply` or `up` applies them"
         }
     };
     output.note(&format!("note: {note}"));

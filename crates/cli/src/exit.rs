@@ -38,8 +38,12 @@ pub(crate) enum ServiceStatus {
     Running,
     /// It is stopped or has completed.
     Stopped,
+    /// It is frozen.
+    Paused,
     /// It is about to run, or waits.
     Starting,
+    /// It runs and is not well.
+    Unhealthy,
     /// It gave up.
     Failed,
 }
@@ -86,6 +90,8 @@ impl ServiceStatus {
             Self::Running => 0,
             Self::Stopped => 3,
             Self::Starting => 150,
+            Self::Unhealthy => 151,
+            Self::Paused => 153,
             Self::Failed => 152,
         }
     }

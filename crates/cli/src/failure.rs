@@ -92,7 +92,7 @@ impl From<WireError> for Failure {
             ErrorCode::NoSuchService => Exit::NoSuchService,
             ErrorCode::InvalidConfiguration => Exit::InvalidConfiguration,
             ErrorCode::NotPermitted => Exit::NotPermitted,
-            ErrorCode::GoingDown | ErrorCode::Busy | ErrorCode::Failed => Exit::Failed,
+            ErrorCode::GoingDown | ErrorCode::Busy | ErrorCode::Conflict | ErrorCode::Failed => Exit::Failed,
             ErrorCode::BadRequest | ErrorCode::Internal => Exit::Bug,
         };
         Self { help: error.help, ..Self::new(exit, error.text) }

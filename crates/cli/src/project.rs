@@ -8,7 +8,7 @@ use std::{
 
 use mainstay_config::{Inputs, Problems, Source};
 use mainstay_decide::{Graph, select};
-use mainstay_model::{ServiceId, Spec};
+use mainstay_model::{ServiceId, ServiceName, Spec};
 use mainstay_wire::{Request, WireSpec};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
@@ -81,8 +81,17 @@ impl Texts {
 
 /// Reads the files of a project.
 pub(crate) fn load(file: &ProjectFile, surroundings: &Surroundings) -> Result<Project, LoadError> {
+    load_scaled(file, surroundings, &BTreeMap::new())
+}
+
+/// The same with other numbers of instances than they say.
+pub(crate) fn load_scaled(
+    file: &ProjectFile,
+    surroundings: &Surroundings,
+    instances: &BTreeMap<ServiceName, u32>,
+) -> Result<Project, LoadError> {
     let texts = Texts::read(file, surroundings)?;
-    let project = mainstay_config::load(&texts.inputs()).map_err(LoadError::Problems)?;
+    let project = mainstay_config::load_scaled(&texts.inputs(), instances).map_err(LoadError::Problems)?;
     Ok(Project {
         name: project.name,
         directory: project.directory,
@@ -181,6 +190,8 @@ impl Project {
             start: start.to_vec(),
             wait,
             within_ms,
+            base: None,
+            watch_ms: None,
         }
     }
 }

@@ -30,7 +30,7 @@ fn list_is_a_table_or_json_and_tells_of_newer_files() {
     let said = folder
         .run(&["list"])
         .expect(0)
-        .err("note: the files differ from what runs; `mainstay up` applies them");
+        .err("note: the files differ from what runs: `mainstay plan` shows how, `mainstay apply` or `up` applies them");
     let lines: Vec<&str> = said.out.lines().collect();
     assert!(lines[0].starts_with("NAME  PHASE    STATUS") && lines[0].ends_with("REASON"), "{}", lines[0]);
     assert!(lines[1].starts_with("db    running") && lines[2].starts_with("api   waiting"));
@@ -113,7 +113,7 @@ fn what_was_asked_for_and_did_not_come_about_is_a_failure() {
         .run(&["restart", "--no-wait", "api"])
         .expect(0)
         .out("api  starting  not ready yet\n")
-        .err("`mainstay up`");
+        .err("`mainstay apply` or `up`");
     folder
         .run(&["kill", "api"])
         .expect(1)

@@ -120,9 +120,9 @@ fn get_of_what_is_not_there() {
     );
     fails(
         &shop,
-        &["get", "service.api.watchdog"],
+        &["get", "service.api.limits"],
         1,
-        "error: `watchdog` in `service.api` is not supported yet\n\
+        "error: `limits` in `service.api` is not supported yet\n\
          help: a later version of Mainstay gives it a meaning\n",
     );
     fails(

@@ -277,7 +277,7 @@ fn up_applies_what_changed_and_nothing_else() {
          [service.changed]\ncommand = \"sleep 2000\"\n\
          [service.new]\ncommand = \"sleep 1000\"\n",
     );
-    project.run(&["list"]).expect(0).says("mainstay up");
+    project.run(&["list"]).expect(0).says("`mainstay apply` or `up` applies them");
     project.up().expect(0);
     assert_eq!(project.pid("same"), same);
     wait_until("the changed one was restarted", || {

@@ -122,7 +122,7 @@ fn status_of_a_service_without_a_daemon_is_that_of_a_stopped_one() {
 fn a_command_line_that_makes_no_sense_is_explained() {
     let folder = Folder::with(SHOP);
     folder.run(&["stat"]).expect(2).err("similar subcommand").err("status");
-    folder.run(&["pause", "api"]).expect(2).err("unrecognized subcommand");
+    folder.run(&["freeze", "api"]).expect(2).err("unrecognized subcommand");
     folder.run(&["start"]).expect(2).err("<NAME>");
     folder.run(&["list", "--timeout", "soon"]).expect(2).err("30s");
     folder.run(&["run", "api", "--", "true"]).expect(2);

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_model::Spec;
+use mainstay_model::{Spec, holds_password, names_secret};
 
 use crate::{
     Inputs, Problems,
     key::Key,
-    origin::{Explained, Layer, Location, Origin, Overridden, Section, holds_password, names_secret},
+    origin::{Explained, Layer, Location, Origin, Overridden, Section},
     project::{Reading, read},
     report::Place,
     said::Said,

@@ -20,6 +20,11 @@ pub(crate) fn check(services: &[Described], named: &Named, report: &mut Report) 
         .filter(|service| service.kind == Some(Kind::Permanent))
         .map(|service| service.name.as_str())
         .collect();
+    let healthless: BTreeSet<&str> = services
+        .iter()
+        .filter(|service| !service.specs.is_empty() && service.specs.iter().all(|spec| spec.health.is_none()))
+        .map(|service| service.name.as_str())
+        .collect();
     for service in services {
         for (number, edge) in service.edges.iter().enumerate() {
             let earlier = service.edges.iter().take(number).any(|other| other.on == edge.on);
@@ -27,14 +32,20 @@ pub(crate) fn check(services: &[Described], named: &Named, report: &mut Report) 
                 let message = format!("`{}` is named twice in `depends_on`", edge.on);
                 report.add(Code::DuplicateDependency, &edge.place, message, "once is enough");
             } else {
-                one(service, edge, &permanent, named, report);
+                one(service, edge, [&permanent, &healthless], named, report);
             }
         }
     }
     cycles(services, report);
 }
 
-fn one(service: &Described, edge: &Edge, permanent: &BTreeSet<&str>, named: &Named, report: &mut Report) {
+fn one(
+    service: &Described,
+    edge: &Edge,
+    [permanent, healthless]: [&BTreeSet<&str>; 2],
+    named: &Named,
+    report: &mut Report,
+) {
     let on = edge.on.as_str();
     if !named.0.contains_key(on) {
         return unknown(service, edge, named, report);
@@ -48,6 +59,12 @@ fn one(service: &Described, edge: &Edge, permanent: &BTreeSet<&str>, named: &Nam
             format!("`{}` waits for `{on}` to complete, which is permanent and never does", service.name);
         let help = format!("wait for \"ready\" instead, or say kind = \"oneshot\" in [service.{on}]");
         report.add(Code::NeverCompletes, &edge.place, message, help);
+    }
+    if edge.until == Condition::Healthy && healthless.contains(on) {
+        let message = format!("`{}` waits for `{on}` to be healthy, which has no `health`", service.name);
+        let help =
+            format!("wait for \"ready\" instead, or say how it is asked: [service.{on}] health = {{ … }}");
+        report.add(Code::NeverHealthy, &edge.place, message, help);
     }
 }
 

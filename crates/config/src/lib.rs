@@ -49,7 +49,7 @@ pub use inputs::{Inputs, Source};
 pub use key::{Key, KeyError};
 pub use origin::{Explained, Layer, Location, Origin, Overridden, Section};
 pub use problem::{Code, Problem, Problems};
-pub use project::{Project, load};
+pub use project::{Project, load, load_scaled};
 pub use reference::reference;
 pub use said::Said;
 pub use schema::schema;

@@ -57,6 +57,8 @@ pub enum Code {
     SelfDependency,
     /// A service that waits for one to complete that never does.
     NeverCompletes,
+    /// A service waits for one to be healthy that is never asked.
+    NeverHealthy,
     /// Services that wait for each other in a circle.
     DependencyCycle,
     /// A project without services.
@@ -92,6 +94,7 @@ impl Code {
             Self::DuplicateDependency => "config::duplicate_dependency",
             Self::SelfDependency => "config::self_dependency",
             Self::NeverCompletes => "config::never_completes",
+            Self::NeverHealthy => "config::never_healthy",
             Self::DependencyCycle => "config::dependency_cycle",
             Self::NoServices => "config::no_services",
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mainstay_model::{LogLimits, Spec};
+use mainstay_model::{LogLimits, ServiceName, Spec};
 
 use crate::{
     Code, Inputs, Problems,
@@ -17,7 +17,7 @@ use crate::{
     shape::{FILE, PROJECT_LIMIT},
     suggest::quoted,
     trail::Trail,
-    tree::{Data, Table},
+    tree::{Data, Entry, Table, Value},
 };
 
 /// The longest name of a project, in characters.
@@ -46,6 +46,14 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Project, Problems> {
     read(inputs).map(|reading| reading.project)
 }
 
+/// Reads a project as if its files said these numbers of `instances`. The fingerprint is that of the files as they are.
+///
+/// # Errors
+/// As [`load`]; a number that is out of range has the place of the service, or of what its file says.
+pub fn load_scaled(inputs: &Inputs<'_>, instances: &BTreeMap<ServiceName, u32>) -> Result<Project, Problems> {
+    read_scaled(inputs, instances).map(|reading| reading.project)
+}
+
 /// A project, and how it came to be.
 pub(crate) struct Reading {
     pub(crate) project: Project,
@@ -56,6 +64,10 @@ pub(crate) struct Reading {
 
 /// Reads a project, and notes where everything comes from.
 pub(crate) fn read(inputs: &Inputs<'_>) -> Result<Reading, Problems> {
+    read_scaled(inputs, &BTreeMap::new())
+}
+
+fn read_scaled(inputs: &Inputs<'_>, instances: &BTreeMap<ServiceName, u32>) -> Result<Reading, Problems> {
     let (mut report, mut trail) = (Report::default(), Trail::default());
     let mut trees: Vec<Table> = inputs.base.iter().map(|source| parse(source, &mut report)).collect();
     let local = inputs.local.as_ref().map(|source| parse(source, &mut report));
@@ -67,12 +79,25 @@ pub(crate) fn read(inputs: &Inputs<'_>) -> Result<Reading, Problems> {
         return finish(report, None, trail);
     }
     let base = combine(trees, &mut report);
-    let tree = match local {
+    let mut tree = match local {
         None => base,
         Some(local) => overlay(base, local, &FILE, &mut trail),
     };
+    scale(&mut tree, instances);
     let project = whole(tree, inputs, &mut report, &mut trail);
     finish(report, project, trail)
+}
+
+/// Lets services say these numbers of instances.
+fn scale(tree: &mut Table, instances: &BTreeMap<ServiceName, u32>) {
+    let Some(Data::Table(services)) = tree.get_mut("service").map(|value| &mut value.data) else { return };
+    for entry in &mut services.0 {
+        let number = entry.key.parse().ok().and_then(|name: ServiceName| instances.get(&name));
+        let (Some(number), Data::Table(service)) = (number, &mut entry.value.data) else { continue };
+        let key = service.take_entry("instances").map_or(entry.place.clone(), |said| said.place);
+        let value = Value { place: key.clone(), data: Data::Integer(i64::from(*number)) };
+        service.0.push(Entry { key: "instances".to_owned(), place: key, value });
+    }
 }
 
 /// The project, when nothing is wrong.
@@ -186,4 +211,38 @@ fn few_enough(services: &Table, report: &mut Report) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Source;
+
+    fn load_with(text: &str, instances: &[(&str, u32)]) -> Result<Project, Problems> {
+        let source = Source { path: "mainstay.toml".into(), text: text.to_owned() };
+        let variables = BTreeMap::new();
+        let read = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+        let inputs = Inputs {
+            base: vec![source],
+            local: None,
+            directory: "/srv/shop".into(),
+            variables: &variables,
+            read: &read,
+        };
+        let instances = instances.iter().map(|(name, number)| (name.parse().unwrap(), *number)).collect();
+        load_scaled(&inputs, &instances)
+    }
+
+    #[test]
+    fn other_numbers_of_instances_are_as_if_the_file_said_them() {
+        let text = "[service.api]\ncommand = \"./api {instance}\"\ninstances = 3\n[service.db]\ncommand = \"./db\"\n";
+        let ids = |project: Project| project.specs.iter().map(|spec| spec.id.to_string()).collect::<Vec<_>>();
+        let plain = load_with(text, &[]).unwrap();
+        let scaled = load_with(text, &[("api", 1), ("db", 2), ("other", 9)]).unwrap();
+        assert_eq!(plain.fingerprint, scaled.fingerprint);
+        assert_eq!(ids(plain), ["api@1", "api@2", "api@3", "db"]);
+        assert_eq!(ids(scaled), ["api", "db@1", "db@2"]);
+        let problems = load_with(text, &[("db", 1_000_000)]).unwrap_err();
+        assert_eq!(problems.iter().next().unwrap().line(), 4);
+    }
 }

@@ -1,6 +1,7 @@
 //! One service: from a checked table to a `Spec` an instance. Types are right by now; what is checked here is what one
 //! value means beside another, and what only shows once `{instance}` is a number.
 
+mod care;
 mod instance;
 mod policy;
 
@@ -142,6 +143,8 @@ impl Reader<'_, '_> {
             stop: policy::stop(table),
             log: self.log(table),
             rerun_unknown: table.boolean("rerun_unknown").unwrap_or(false),
+            watch: self.watch(table),
+            rolling: table.boolean("rolling").unwrap_or(false),
         };
         let mut specs = Vec::new();
         for number in 1..=instances {
@@ -180,6 +183,8 @@ struct Shared<'a> {
     stop: mainstay_model::StopPolicy,
     log: mainstay_model::LogLimits,
     rerun_unknown: bool,
+    watch: Vec<String>,
+    rolling: bool,
 }
 
 impl Edge {
@@ -216,7 +221,7 @@ fn edges(table: &Table) -> Vec<Edge> {
 
 fn condition(table: &Table) -> Condition {
     let word = table.text("until");
-    [Condition::Started, Condition::Ready, Condition::Completed]
+    [Condition::Started, Condition::Ready, Condition::Healthy, Condition::Completed]
         .into_iter()
         .find(|condition| Some(condition.as_str()) == word)
         .unwrap_or(Condition::Ready)

@@ -16,6 +16,8 @@ const KEEP_LIMIT: i64 = 10_000;
 const PROBE_PAUSE: Duration = Duration::from_millis(10);
 /// The shortest time in which something can be waited for.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// The highest descriptor that a service can be given.
+const FD_LIMIT: i64 = 1_023;
 /// The smallest log file: below it, rotation is all that happens.
 const SMALLEST_LOG: Bytes = Bytes(1_000);
 
@@ -99,10 +101,23 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         .inherited()
         .elsewhere(&["autorestart", "restart_policy"]),
     Setting::new("ready", Shape::Table(&READY), "as soon as it runs; a oneshot: when it completed", "When it counts as ready.")
-        .elsewhere(&["readiness", "readiness_probe", "ready_check"]),
+        .elsewhere(&["readiness", "readiness_probe", "readinessProbe", "ready_check"]),
+    Setting::new("health", Shape::Table(&HEALTH), "", "Asks it, once it is ready, whether it is well; too many failures in a row restart it. Not for oneshots.")
+        .elsewhere(&["healthcheck", "liveness", "liveness_probe", "livenessProbe", "health_check"]),
+    Setting::new("watchdog", REAL_DURATION, "", "The longest silence, once it is ready, of a service that says `WATCHDOG=1` by itself (`sd_notify(3)`): then it is aborted and restarted. Not for oneshots.").such_as(r#""30s""#)
+        .elsewhere(&["WatchdogSec"]),
     Setting::new("stop", Shape::Table(&STOP), "", "How it is asked to end.")
         .inherited()
         .elsewhere(&["stop_signal", "stopsignal", "stop_grace_period", "kill_timeout", "stopwaitsecs", "TimeoutStopSec"]),
+    Setting::new("reload", Shape::Table(&RELOAD), "", "How it is asked to read its configuration again: a signal to its main process, or a command.").such_as(r#""HUP""#)
+        .elsewhere(&["ExecReload", "reload_signal"]),
+    Setting::new("hooks", Shape::Table(&HOOKS), "", "Commands around its starts and stops, run in its directory and environment and as its user. Each finds `MAINSTAY_HOOK` with its own name and, where there is a process, `MAINSTAY_MAIN_PID`; `after_stop` also `MAINSTAY_EXIT_CODE` or `MAINSTAY_EXIT_SIGNAL`. What one writes is in a log of its own: `mainstay logs NAME+before_start`. It should bear being run twice in a row, which a crash of the daemon may lead to.")
+        .elsewhere(&["lifecycle", "pre_start", "post_start", "pre_stop", "post_stop", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost"]),
+    Setting::new("watch", Shape::Either(&[Shape::List(&Shape::Text), Shape::Text]), "[]", "For development: it is restarted when a file changes that one of these globs means (`*` within a name, `**` over folders), relative to the project's directory.").such_as(r#"["src/**"]"#)
+        .elsewhere(&["watch_files", "watch_paths"]),
+    Setting::new("rolling", Shape::Boolean, "false", "Whether its instances are restarted one after the other, each when the one before is ready.")
+        .inherited()
+        .elsewhere(&["rolling_update", "rolling_restart"]),
     Setting::new("log", Shape::Table(&LOG), "", "How much of its output is kept.")
         .inherited()
         .elsewhere(&["logs", "logging"]),
@@ -120,8 +135,6 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         "Whether a oneshot whose exit status nobody saw is run again by itself.",
     )
     .inherited(),
-    Setting::later("health", "Asks a running service how it is.").elsewhere(&["healthcheck", "liveness"]),
-    Setting::later("watchdog", "The longest silence of a service that reports by itself.").elsewhere(&["WatchdogSec"]),
     Setting::later("limits", "Bounds of memory, processor, tasks and files."),
     Setting::later("recovery", "Restarts a service that uses too much for too long."),
     Setting::later("sandbox", "What a service may see and touch."),
@@ -167,7 +180,8 @@ const DEPENDENCY: Fields = Fields::new(&[
 const CONDITION: &[Word] = &[
     Word::new("started", "its process was made").elsewhere(&["service_started", "running"]),
     Word::new("ready", "its check succeeded; a oneshot without one: it completed"),
-    Word::later("healthy", "its health check succeeds").elsewhere(&["service_healthy"]),
+    Word::new("healthy", "it is ready, and its latest health check succeeded")
+        .elsewhere(&["service_healthy"]),
     Word::new("completed", "it ended well (oneshots only)")
         .elsewhere(&["service_completed_successfully", "done"]),
 ];
@@ -230,20 +244,130 @@ const UNLIMITED: &[Word] = &[Word::new("unlimited", "it never gives up")
 /// `ready`.
 const READY: Fields = Fields::new(&[
     Setting::new("tcp", Shape::Address, "", "Ready when a connection to this `host:port` succeeds.")
-        .elsewhere(&["port", "address"]),
-    Setting::new("exec", Shape::Command, "", "Ready when this command, run in its directory and environment, exits with 0.")
-        .elsewhere(&["command", "cmd", "script"]),
+        .elsewhere(&["port", "address", "tcpSocket"]),
+    Setting::new("http", Shape::Text, "", "Ready when a GET of this URL is answered with `status`.")
+        .such_as(r#""http://127.0.0.1:8080/healthz""#)
+        .elsewhere(&["http_get", "httpGet", "url"]),
+    Setting::new("exec", Shape::Command, "", "Ready when this command, run in its directory and environment and as its user, exits with 0.")
+        .elsewhere(&["command", "cmd", "script", "test"]),
+    Setting::new("log", Shape::Text, "", "Ready when its output has a line that matches this regular expression (Rust's `regex`).")
+        .such_as(r#""listening on""#)
+        .elsewhere(&["pattern", "log_line", "ready_log_line", "output"]),
+    Setting::new("notify", Shape::Boolean, "", "`true`: ready when it says `READY=1` by `sd_notify(3)`; it is given a `NOTIFY_SOCKET`.")
+        .such_as("true")
+        .elsewhere(&["sd_notify", "Type"]),
+    Setting::new("fd", Shape::Whole(3, FD_LIMIT), "", "Ready when it writes a newline to this descriptor, which it is given (s6's `notification-fd`).")
+        .such_as("3")
+        .elsewhere(&["notification-fd", "notification_fd", "ready-notification"]),
     Setting::new("after", ANY_DURATION, "", "Ready when this time has passed since its start.")
         .elsewhere(&["delay", "wait"]),
+    Setting::new("status", Shape::Whole(100, 599), "200 to 399", "The one answer to `http` that is good.")
+        .such_as("200")
+        .elsewhere(&["status_code", "expect"]),
     Setting::new("timeout", REAL_DURATION, "\"90s\"", "Not ready within this time from its start is a failure of that start. With `after`, that much later."),
-    Setting::new("interval", Shape::Duration(PROBE_PAUSE), "\"500ms\"", "The longest pause between two probes."),
-    Setting::new("probe_timeout", REAL_DURATION, "\"2s\"", "How long one probe may take."),
-    Setting::later("http", "Ready when this URL answers well."),
-    Setting::later("log", "Ready when its output has a line that matches this pattern."),
-    Setting::later("notify", "Ready when it says so by sd_notify."),
-    Setting::later("fd", "Ready when it writes to this descriptor."),
+    Setting::new("interval", Shape::Duration(PROBE_PAUSE), "\"500ms\"", "The longest pause between two probes.")
+        .elsewhere(&["period", "period_seconds", "periodSeconds"]),
+    Setting::new("probe_timeout", REAL_DURATION, "\"2s\"", "How long one probe may take.")
+        .elsewhere(&["timeout_seconds", "timeoutSeconds"]),
 ])
-.one_of(&["tcp", "exec", "after", "http", "log", "notify", "fd"]);
+.one_of(&["tcp", "http", "exec", "log", "notify", "fd", "after"]);
+
+/// `health`.
+const HEALTH: Fields = Fields::new(&[
+    Setting::new("tcp", Shape::Address, "", "Well when a connection to this `host:port` succeeds.")
+        .elsewhere(&["port", "address", "tcpSocket"]),
+    Setting::new("http", Shape::Text, "", "Well when a GET of this URL is answered with `status`.")
+        .such_as(r#""http://127.0.0.1:8080/healthz""#)
+        .elsewhere(&["http_get", "httpGet", "url"]),
+    Setting::new(
+        "exec",
+        Shape::Command,
+        "",
+        "Well when this command, run in its directory and environment and as its user, exits with 0.",
+    )
+    .elsewhere(&["command", "cmd", "script", "test"]),
+    Setting::new("status", Shape::Whole(100, 599), "200 to 399", "The one answer to `http` that is good.")
+        .such_as("200")
+        .elsewhere(&["status_code", "expect"]),
+    Setting::new("interval", Shape::Duration(PROBE_PAUSE), "\"10s\"", "The pause between two probes.")
+        .elsewhere(&["period", "period_seconds", "periodSeconds"]),
+    Setting::new("timeout", REAL_DURATION, "\"2s\"", "How long one probe may take.").elsewhere(&[
+        "timeout_seconds",
+        "timeoutSeconds",
+        "probe_timeout",
+    ]),
+    Setting::new("failures", Shape::Whole(1, 1_000), "3", "After so many failures in a row it is restarted.")
+        .elsewhere(&["retries", "failure_threshold", "failureThreshold"]),
+    Setting::new(
+        "start_period",
+        ANY_DURATION,
+        "the interval",
+        "Failures before the first success count only after this time; until then it is asked more often.",
+    )
+    .such_as(r#""30s""#)
+    .elsewhere(&["initial_delay", "initial_delay_seconds", "initialDelaySeconds", "grace"]),
+])
+.one_of(&["tcp", "http", "exec"]);
+
+/// `reload`.
+const RELOAD: Fields = Fields::new(&[
+    Setting::new("signal", Shape::Signal, "", "Sent to its main process.").such_as(r#""HUP""#),
+    Setting::new("exec", Shape::Command, "", "Run instead, in its directory and environment and as its user; `MAINSTAY_MAIN_PID` is its main process.")
+        .elsewhere(&["command", "cmd"]),
+    Setting::new("timeout", REAL_DURATION, "\"1m\"", "After this time the command is killed, and has failed."),
+])
+.shorthand("signal")
+.one_of(&["signal", "exec"]);
+
+/// `hooks`.
+const HOOKS: Fields = Fields::new(&[
+    Setting::new(
+        "before_start",
+        Shape::Table(&HOOK),
+        "",
+        "Before its process is made; a failure is a failed start.",
+    )
+    .such_as(r#""./prepare""#)
+    .elsewhere(&["pre_start", "ExecStartPre", "before"]),
+    Setting::new(
+        "after_start",
+        Shape::Table(&HOOK),
+        "",
+        "When it is ready, before it counts so; a failure is a failed start.",
+    )
+    .such_as(r#""./announce""#)
+    .elsewhere(&["post_start", "ExecStartPost", "on_ready", "after"]),
+    Setting::new(
+        "before_stop",
+        Shape::Table(&HOOK),
+        "",
+        "Before it is asked to end, when it was up; a failure is only told.",
+    )
+    .such_as(r#""./drain""#)
+    .elsewhere(&["pre_stop", "ExecStop"]),
+    Setting::new(
+        "after_stop",
+        Shape::Table(&HOOK),
+        "",
+        "When its process has ended, however; a failure is only told.",
+    )
+    .such_as(r#""./clean-up""#)
+    .elsewhere(&["post_stop", "ExecStopPost", "on_exit"]),
+]);
+
+const HOOK: Fields = Fields::new(&[
+    Setting::new(
+        "command",
+        Shape::Command,
+        "",
+        "What to run: a list, or one string that is split as a shell splits words.",
+    )
+    .such_as(r#""./hook""#)
+    .required()
+    .elsewhere(&["cmd", "exec", "run"]),
+    Setting::new("timeout", REAL_DURATION, "\"1m\"", "After this time it is killed, and has failed."),
+])
+.shorthand("command");
 
 /// `stop`.
 const STOP: Fields = Fields::new(&[

@@ -72,8 +72,16 @@ impl Table {
     }
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
+        self.take_entry(key).map(|entry| entry.value)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        self.0.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
+    }
+
+    pub(crate) fn take_entry(&mut self, key: &str) -> Option<Entry> {
         let at = self.0.iter().position(|entry| entry.key == key)?;
-        Some(self.0.remove(at).value)
+        Some(self.0.remove(at))
     }
 
     pub(crate) fn take_table(&mut self, key: &str) -> Option<Table> {

@@ -160,6 +160,26 @@ pub(crate) fn address(text: &str) -> Result<(), Fault> {
     Err(fault(format!("{} is not a host", quoted(host)), help))
 }
 
+/// A URL that can be asked by a plain GET: `http://host[:port][/path]`.
+pub(crate) fn http_url(text: &str) -> Result<(), Fault> {
+    let fault = |message: String, help: &str| Fault::new(Code::InvalidAddress, message, help);
+    if text.starts_with("https://") {
+        let help = "ask it on a plain port of this machine, or by a command: exec = \"curl -fsS https://…\"";
+        return Err(fault("`https` is not supported yet".to_owned(), help));
+    }
+    let Some(rest) = text.strip_prefix("http://") else {
+        let help = "write it whole: \"http://127.0.0.1:8080/healthz\"";
+        return Err(fault(format!("{} is no URL of `http`", quoted(text)), help));
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let help = "without a user, spaces and control characters: \"http://127.0.0.1:8080/healthz\"";
+        return Err(fault(format!("{} is no URL that can be asked", quoted(text)), help));
+    }
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    if has_port { address(authority) } else { address(&format!("{authority}:80")) }
+}
+
 /// `1h 30m`, for a message; [`duration`] reads it back.
 pub(crate) fn duration_text(span: Duration) -> String {
     let round = jiff::SignedDuration::try_from(span).ok();

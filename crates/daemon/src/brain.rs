@@ -2,39 +2,37 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    num::NonZeroU32,
     sync::Arc,
-    time::Duration,
 };
 
-use mainstay_decide::{Change, Event, GraphError, Live, Memory, Project};
-use mainstay_model::{
-    Bytes, Command, Health, Kind, LogLimits, Moment, Reason, RestartPolicy, RestartWhen, RunId, ServiceId,
-    Signal, Spec, StopPolicy,
-};
+use mainstay_decide::{Change, Event, GraphError, Project};
+use mainstay_model::{Exit, Health, Moment, Reason, RunId, ServiceId, ServiceName, Spec};
 use mainstay_runner::Runner;
 use mainstay_wire::{
-    Answer, ConfigView, DAEMON_SLOT, EventView, FromKeeper, Memo, Reply, ServiceView, SlotPhase, SlotState,
-    ToKeeper,
+    Answer, ConfigView, EventView, FromKeeper, Memo, ProbationView, Reply, ServiceView, SlotPhase, SlotState,
+    ToKeeper, WireNotice,
 };
 use tokio::sync::oneshot;
 
 use crate::{
     clock,
+    files::Files,
     followers::Followers,
+    generations::Generations,
     hands::Hands,
     history::{self, History},
     logs::Logs,
-    memo::{from_memo, made_from},
+    memo::made_from,
+    notices::notices,
+    probation::{self, Verdicts, Watched},
+    recall::{Left, stray},
     request,
+    slot::{HookId, Slot},
     state::{Recorded, StateError, StateFile},
     view::{self, Readings},
     waiters::Waiters,
     wake::Wake,
 };
-
-/// How long one that was being removed may take to end.
-const STRAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether the loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +69,11 @@ pub(crate) struct Brain {
     pub(crate) history: History,
     state: StateFile,
     pub(crate) logs: Logs,
+    pub(crate) generations: Generations,
+    /// What is on probation.
+    pub(crate) watched: Option<Watched>,
+    pub(crate) verdicts: Verdicts,
+    files: Files,
     readings: Readings,
     /// Those that are in no description any more, as they were when that was so: their end is shown when nothing else is
     /// known of them.
@@ -88,19 +91,21 @@ impl Brain {
         slots: &[SlotState],
     ) -> Result<Self, GraphError> {
         let now = clock::now();
-        let slots: BTreeMap<ServiceId, &SlotState> = by_id(slots);
-        let recorded = if slots.is_empty() { Recorded::default() } else { recorded };
-        for (id, slot) in &slots {
-            hands.recall(id, Memo::from_text(&slot.memo).made_from);
-        }
+        let left = Left::of(slots);
+        let recorded = if left.is_empty() { Recorded::default() } else { recorded };
+        left.tell(&mut hands);
+        let files = Files::new(hands.wakes());
         let mut specs = recorded.specs.clone();
         let described: BTreeSet<&ServiceId> = recorded.specs.iter().map(|spec| &spec.id).collect();
-        specs.extend(slots.keys().filter(|id| !described.contains(id)).map(stray));
-        let seen = |id: &ServiceId| find(&slots, id);
-        let (runner, changes) = Runner::recall(now, hands, specs, &recorded.wanted, seen)?;
+        specs.extend(left.services.keys().filter(|id| !described.contains(id)).map(stray));
+        let (runner, changes) =
+            Runner::recall(now, hands, specs, &recorded.wanted, |id: &ServiceId| left.find(id))?;
         let mut brain = Self {
             runner,
             going_down: recorded.going_down,
+            generations: Generations::of(state.dir()),
+            watched: Watched::recall(&recorded),
+            verdicts: Verdicts::default(),
             anchor: Anchor::There,
             recorded,
             waiters: Waiters::default(),
@@ -109,12 +114,15 @@ impl Brain {
             history,
             state,
             logs: Logs::default(),
+            files,
             readings: Readings::default(),
             leaving: BTreeMap::new(),
         };
-        brain.note_start(slots.is_empty());
+        brain.history.generation = Some(brain.recorded.generation).filter(|number| *number != 0);
+        brain.note_start(left.is_empty());
         brain.show(&changes);
-        brain.take_over(now, &slots)?;
+        brain.take_over(now, &left)?;
+        brain.watch_files();
         brain.note_found();
         Ok(brain)
     }
@@ -132,11 +140,15 @@ impl Brain {
             Wake::Asked(asked) => request::take(self, asked),
             Wake::Followed(sender) => request::follow(self, sender),
             Wake::Resolved(resolved) => {
-                let (id, run) = (resolved.id.clone(), resolved.run);
-                if let Some(failure) = self.runner.execution().resolved(resolved) {
-                    self.feed(now, &id, Event::NotSpawned { run, failure });
+                if let Some((id, event)) = self.runner.execution().resolved(resolved) {
+                    self.feed(now, &id, event);
                 }
             }
+            Wake::HookNotMade { name: HookId { id, hook }, of, text } => {
+                self.feed(now, &id, Event::HookEnded { run: of, hook, result: Err(text) });
+            }
+            Wake::FileChanged { name, path } => self.file_changed(now, &name, path),
+            Wake::WatchTrouble(trouble) => self.watch_trouble(trouble),
             Wake::Answered { id, run, question, answer } => {
                 self.feed(now, &id, Event::Answered { run, question, answer });
             }
@@ -146,14 +158,17 @@ impl Brain {
             }
             Wake::Terminate => self.terminate(),
         }
+        probation::attend(self, now);
         self.waiters.answer(clock::now(), self.runner.project());
+        probation::answer_verdicts(self, now);
         if self.going_down && self.is_quiet() { self.leave() } else { Flow::Continue }
     }
 
     /// When the loop is to be woken for the project, or for somebody who waits.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
         let project = self.runner.project().wake_at().filter(|at| *at != Moment::NEVER);
-        project.into_iter().chain(self.waiters.wake_at()).min()
+        let waiters = self.waiters.wake_at().into_iter().chain(self.verdicts.wake_at());
+        project.into_iter().chain(waiters).chain(probation::wake_at(self)).min()
     }
 
     /// Writes what is wanted, before it is acted on.
@@ -168,6 +183,9 @@ impl Brain {
         for change in changes {
             let kind = self.runner.project().service(&change.id).map(|service| service.spec().kind);
             self.history.changed(change, kind);
+            if let Some(watched) = &mut self.watched {
+                watched.hear(change);
+            }
             let reason = change.reason.sentence(clock::now());
             tracing::info!("{} {} (was {}): {reason}", change.id, change.to, change.from);
             if self.followers.is_empty() {
@@ -179,7 +197,14 @@ impl Brain {
                 service.reason.code = change.reason.code().to_owned();
                 service.reason.text = reason;
                 let from = change.from.as_str().to_owned();
-                self.followers.show(&EventView { time: clock::wall(clock::now()), service, from });
+                let from_status = Some(change.from_health.as_str().to_owned());
+                service.status = change.health.as_str().to_owned();
+                self.followers.show(&EventView {
+                    time: clock::wall(clock::now()),
+                    service,
+                    from,
+                    from_status,
+                });
             }
         }
         let project = self.runner.project();
@@ -227,7 +252,8 @@ impl Brain {
             let project = self.runner.project();
             let view = view::service_with_usage(project, id, &log_dir, &mut self.readings);
             let log_counts = self.logs.view(id);
-            services.extend(view.map(|view| ServiceView { log_counts, ..view }));
+            let watch_trouble = self.files.trouble(&id.name);
+            services.extend(view.map(|view| ServiceView { log_counts, watch_trouble, ..view }));
         }
         Answer::Services {
             schema_version: mainstay_wire::SCHEMA_VERSION,
@@ -242,44 +268,111 @@ impl Brain {
             project: self.recorded.project.clone(),
             files: self.recorded.files.clone(),
             fingerprint: self.recorded.fingerprint.clone(),
+            generation: self.recorded.generation,
+            probation: self.probation_view().map(Box::new),
         }
     }
 
+    /// What is on probation, for a client.
+    pub(crate) fn probation_view(&self) -> Option<ProbationView> {
+        self.watched.as_ref().map(Watched::view)
+    }
+
+    /// Something has changed of all together: whoever follows is told how everything stands.
+    pub(crate) fn tell_services(&mut self) {
+        let ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
+        let answer = self.services(&ids);
+        self.followers.tell(&answer);
+    }
+
     fn heard(&mut self, now: Moment, message: FromKeeper) {
-        let (slot, event) = match message {
-            FromKeeper::Started { slot, run, pid } => (slot, Event::Spawned { run: RunId(run), pid }),
+        match message {
+            FromKeeper::Started { slot, run, pid } => {
+                if let Some(Slot::Service(id)) = Slot::of(&slot) {
+                    self.runner.execution().note_main(&id, RunId(run), pid);
+                    self.feed(now, &id, Event::Spawned { run: RunId(run), pid });
+                }
+            }
             FromKeeper::NotStarted { slot, run, failure } => {
-                (slot, Event::NotSpawned { run: RunId(run), failure: failure.into() })
+                self.ended(now, &slot, run, SlotPhase::NotStarted { failure });
             }
             FromKeeper::Exited { slot, run, exit } => {
-                (slot, Event::Exited { run: RunId(run), exit: exit.into() })
+                self.ended(now, &slot, run, SlotPhase::Exited { exit });
+            }
+            FromKeeper::Notified { slot, run, notices } => {
+                if let Some(Slot::Service(id)) = Slot::of(&slot) {
+                    self.notified(now, &id, RunId(run), &notices);
+                }
             }
             FromKeeper::Logs { counts, complete } => {
                 self.logs.take(counts);
                 if complete {
                     request::counted(self);
                 }
-                return;
             }
-            FromKeeper::Terminate => {
-                self.terminate();
-                return;
-            }
+            FromKeeper::Terminate => self.terminate(),
             FromKeeper::AnchorGone => {
                 tracing::warn!("the anchor has ended: nobody would start the keeper again");
                 self.anchor = Anchor::Gone;
-                let ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
-                let answer = self.services(&ids);
-                self.followers.tell(&answer);
-                return;
+                self.tell_services();
             }
-            FromKeeper::Snapshot { .. } => {
-                tracing::error!("the keeper sent a second snapshot");
-                return;
+            FromKeeper::Snapshot { .. } => tracing::error!("the keeper sent a second snapshot"),
+        }
+    }
+
+    /// The run of a slot is over, or never began.
+    fn ended(&mut self, now: Moment, slot: &str, run: u64, phase: SlotPhase) {
+        match (Slot::of(slot), phase) {
+            (Some(Slot::Service(id)), SlotPhase::NotStarted { failure }) => {
+                self.feed(now, &id, Event::NotSpawned { run: RunId(run), failure: failure.into() });
             }
-        };
-        if let Ok(id) = slot.parse() {
-            self.feed(now, &id, event);
+            (Some(Slot::Service(id)), SlotPhase::Exited { exit }) => {
+                let (run, exit): (RunId, Exit) = (RunId(run), exit.into());
+                self.runner.execution().note_exit(&id, run, exit);
+                self.feed(now, &id, Event::Exited { run, exit });
+            }
+            (Some(Slot::Hook(name)), phase) => self.hook_ended(now, &name, run, phase),
+            (Some(Slot::Service(_)) | None, _) => {}
+        }
+    }
+
+    /// What its end means comes before it is taken in: whoever told it keeps it until then.
+    fn hook_ended(&mut self, now: Moment, name: &HookId, run: u64, phase: SlotPhase) {
+        if let Some((of, result)) = self.runner.execution().hook_ended(name, run, phase) {
+            if let Err(text) = &result {
+                tracing::info!("the {} hook of {} {text}", name.hook, name.id);
+            }
+            self.feed(now, &name.id, Event::HookEnded { run: of, hook: name.hook, result });
+        }
+        self.runner.execution().hook_over(name, run);
+    }
+
+    fn notified(&mut self, now: Moment, id: &ServiceId, run: RunId, said: &[WireNotice]) {
+        for notice in notices(said) {
+            if let mainstay_decide::Notice::MainPid(pid) = notice {
+                self.runner.execution().note_main(id, run, pid);
+            }
+            self.feed(now, id, Event::Notified { run, notice });
+        }
+    }
+
+    /// The description has changed: other files may be watched.
+    pub(crate) fn watch_files(&mut self) {
+        self.files.watch(&self.recorded.dir, &self.recorded.specs);
+    }
+
+    /// A file that a service watches has changed.
+    fn file_changed(&mut self, now: Moment, name: &ServiceName, path: String) {
+        let ids: Vec<ServiceId> =
+            self.runner.project().ids().filter(|id| id.name == *name).cloned().collect();
+        let changes = self.runner.restart_because(now, &ids, &Reason::FileChanged { path });
+        self.show(&changes);
+    }
+
+    fn watch_trouble(&mut self, trouble: BTreeMap<ServiceName, String>) {
+        for (name, text) in self.files.take_trouble(trouble) {
+            tracing::warn!("{name}: {text}");
+            self.history.note("watch-trouble", format!("{name}: {text}"), None);
         }
     }
 
@@ -292,17 +385,16 @@ impl Brain {
         }
     }
 
-    /// Takes in the ends that nobody has taken in, restarts what is still made from an earlier description, and stops and
-    /// removes what is in no description.
-    fn take_over(&mut self, now: Moment, slots: &BTreeMap<ServiceId, &SlotState>) -> Result<(), GraphError> {
-        for (id, slot) in slots {
-            let run = RunId(slot.run);
-            match &slot.phase {
-                SlotPhase::NotStarted { failure } => {
-                    self.feed(now, id, Event::NotSpawned { run, failure: failure.clone().into() });
-                }
-                SlotPhase::Exited { exit } => self.feed(now, id, Event::Exited { run, exit: (*exit).into() }),
-                SlotPhase::Over | SlotPhase::Spawning | SlotPhase::Running { .. } => {}
+    /// Takes in the ends and words that nobody has taken in, restarts what is still made from an earlier description, and stops
+    /// and removes what is in no description.
+    fn take_over(&mut self, now: Moment, left: &Left) -> Result<(), GraphError> {
+        for (id, slot) in &left.services {
+            self.ended(now, &id.to_string(), slot.run, slot.phase.clone());
+            self.notified(now, id, RunId(slot.run), &slot.notices);
+        }
+        for slot in left.hooks.iter().filter(|slot| slot.is_open()) {
+            if matches!(slot.phase, SlotPhase::NotStarted { .. } | SlotPhase::Exited { .. }) {
+                self.hook_ended(now, &slot.name, slot.run, slot.phase.clone());
             }
         }
         let specs = self.recorded.specs.clone();
@@ -310,15 +402,37 @@ impl Brain {
         let changes = self.runner.apply(now, specs)?;
         self.show(&changes);
         let was_made_otherwise = |spec: &&Spec| {
-            let made = slots.get(&spec.id).map_or(0, |slot| Memo::from_text(&slot.memo).made_from);
+            let made = left.services.get(&spec.id).map_or(0, |slot| Memo::from_text(&slot.memo).made_from);
             made != 0 && made != made_from(spec)
         };
         let changed: Vec<ServiceId> =
             self.recorded.specs.iter().filter(was_made_otherwise).map(|spec| spec.id.clone()).collect();
-        for id in changed {
-            self.feed(now, &id, Event::Restart(Reason::Changed));
-        }
+        let changes = self.runner.restart_because(now, &changed, &Reason::Changed);
+        self.show(&changes);
+        self.leave_hooks(left);
         Ok(())
+    }
+
+    /// Hooks that nobody waits for are killed, and the slots of services that are no more go.
+    fn leave_hooks(&mut self, left: &Left) {
+        let project = self.runner.project();
+        let live = |id: &ServiceId| project.service(id).and_then(|service| service.phase().live());
+        let gone: BTreeSet<ServiceId> = left
+            .hooks
+            .iter()
+            .map(|slot| &slot.name.id)
+            .filter(|id| project.service(id).is_none())
+            .cloned()
+            .collect();
+        let awaited: BTreeSet<HookId> = left
+            .hooks
+            .iter()
+            .filter(|slot| live(&slot.name.id) == Some(slot.of))
+            .map(|slot| slot.name.clone())
+            .collect();
+        let hands = self.runner.execution();
+        hands.leave_hooks(|name, _| awaited.contains(name));
+        gone.iter().for_each(|id| hands.forget_hooks(id));
     }
 
     /// Tells the keeper the log limits of services that go on running with another description.
@@ -379,44 +493,5 @@ impl Brain {
         self.history.note("daemon-ended", "everything is stopped".to_owned(), None);
         self.tell(&ToKeeper::Finish);
         Flow::Finished
-    }
-}
-
-/// The slots of services.
-fn by_id(slots: &[SlotState]) -> BTreeMap<ServiceId, &SlotState> {
-    let services = slots.iter().filter(|slot| slot.slot != DAEMON_SLOT);
-    services.filter_map(|slot| Some((slot.slot.parse().ok()?, slot))).collect()
-}
-
-/// What is known of a service from its slot.
-fn find(slots: &BTreeMap<ServiceId, &SlotState>, id: &ServiceId) -> (Option<Memory>, Live) {
-    let Some(slot) = slots.get(id) else { return (None, Live::Over(RunId::default())) };
-    let run = RunId(slot.run);
-    let live = match &slot.phase {
-        SlotPhase::Spawning => Live::Spawning(run),
-        SlotPhase::Running { pid } => Live::Running(run, *pid),
-        SlotPhase::NotStarted { .. } | SlotPhase::Exited { .. } => Live::Ending(run),
-        SlotPhase::Over => Live::Over(run),
-    };
-    (from_memo(&slot.memo), live)
-}
-
-/// A service that was being removed when an earlier daemon died: how it wants to be stopped died with that one, so it is
-/// stopped as one that says nothing of it.
-fn stray(id: &ServiceId) -> Spec {
-    Spec {
-        id: id.clone(),
-        kind: Kind::Permanent,
-        command: Command::unknown(),
-        working_dir: "/".into(),
-        user: None,
-        env: BTreeMap::new(),
-        inherited: BTreeMap::new(),
-        depends_on: Vec::new(),
-        restart: RestartPolicy::with(RestartWhen::Never),
-        ready: None,
-        stop: StopPolicy { signal: Signal::TERM, timeout: STRAY_PATIENCE },
-        log: LogLimits { keep: NonZeroU32::MIN, total: Bytes(20_000_000), ..LogLimits::default() },
-        rerun_unknown: false,
     }
 }

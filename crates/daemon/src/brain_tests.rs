@@ -1,6 +1,9 @@
 //! The brain with a keeper that this test plays: what is said on the line, and in which order with what is on disk.
 
-use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, time::Duration};
+mod care;
+mod probation;
+
+use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};
 
 use mainstay_model::{RestartPolicy, RestartWhen, ServiceId, Spec};
 use mainstay_wire::{
@@ -33,17 +36,9 @@ struct Stage {
 }
 
 fn spec(id: &str, command: &str) -> Spec {
+    let command = mainstay_model::Command::new([command.to_owned()]).unwrap();
     Spec {
-        id: id.parse().unwrap(),
-        kind: mainstay_model::Kind::Permanent,
-        command: mainstay_model::Command::new([command.to_owned()]).unwrap(),
-        working_dir: PathBuf::from("/"),
-        user: None,
-        env: BTreeMap::new(),
-        inherited: BTreeMap::new(),
-        depends_on: Vec::new(),
         restart: RestartPolicy { delay: Duration::ZERO, ..RestartPolicy::with(RestartWhen::OnFailure) },
-        ready: None,
         stop: mainstay_model::StopPolicy {
             signal: mainstay_model::Signal::TERM,
             timeout: Duration::from_secs(5),
@@ -54,12 +49,17 @@ fn spec(id: &str, command: &str) -> Spec {
             total: mainstay_model::Bytes(9000),
             ..mainstay_model::LogLimits::default()
         },
-        rerun_unknown: false,
+        ..Spec::new(id.parse().unwrap(), mainstay_model::Kind::Permanent, command, PathBuf::from("/"))
     }
 }
 
 impl Stage {
     fn set(recorded: Recorded, slots: &[SlotState]) -> Self {
+        Self::set_in(tempfile::tempdir().unwrap(), recorded, slots)
+    }
+
+    /// In a folder in which another one has lived.
+    fn set_in(dir: tempfile::TempDir, recorded: Recorded, slots: &[SlotState]) -> Self {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let (sender, _reader, _writing) = keeper_link::connect(OwnedFd::from(ours)).unwrap();
@@ -70,7 +70,6 @@ impl Stage {
             project_key: "key".to_owned(),
             boot_id: "boot".to_owned(),
         };
-        let dir = tempfile::tempdir().unwrap();
         let state = StateFile::of(dir.path());
         let brain = Brain::recall(
             state,
@@ -117,6 +116,8 @@ impl Stage {
             start: Vec::new(),
             wait: true,
             within_ms,
+            base: None,
+            watch_ms: None,
         };
         self.ask(request).1
     }
@@ -151,7 +152,7 @@ async fn what_is_applied_is_on_disk_spawned_and_answered_when_it_runs() {
     }
     assert!(answer.try_recv().is_err());
     stage.heard(started("api", 1));
-    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
     assert_eq!(services[0].state, SettledState::Done);
 }
 
@@ -167,6 +168,7 @@ async fn a_live_service_is_found_again_and_an_untold_end_is_taken_in() {
         run: 7,
         phase,
         memo: Memo { phase: "starting".to_owned(), restarts: 3, ..Memo::default() }.to_text(),
+        notices: Vec::new(),
     };
     let slots = [
         slot("live", SlotPhase::Running { pid: 41 }),
@@ -205,6 +207,7 @@ async fn what_was_made_from_an_earlier_description_is_restarted() {
         run: 7,
         phase: SlotPhase::Running { pid: 41 },
         memo: Memo { phase: "starting".to_owned(), made_from: made_from(of), ..Memo::default() }.to_text(),
+        notices: Vec::new(),
     };
     let slots = [slot("api", &spec("api", "./old")), slot("same", &spec("same", "./same"))];
     let mut stage = Stage::set(recorded, &slots);
@@ -229,7 +232,7 @@ async fn an_unknown_user_is_a_failed_start_and_a_stop_meanwhile_is_kept() {
     let answer = stage.apply(std::slice::from_ref(&nobody));
     let wake = stage.woken.recv().await.unwrap();
     stage.brain.take(wake);
-    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
     assert_eq!(services[0].state, SettledState::Failed);
     assert!(services[0].reason.text.contains("no-such-user-at-all"), "{}", services[0].reason.text);
     let ToKeeper::Acknowledge { run: 1, .. } = stage.said().await else { panic!() };
@@ -288,7 +291,7 @@ async fn whoever_waits_with_a_bound_is_told_what_is_pending() {
     assert_eq!(stage.brain.wake_at(), None, "one that has left is not waited for");
 
     let answer = stage.apply_within(&[spec("api", "./api")], Some(0));
-    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
     let api = &services[0];
     assert_eq!(
         (api.state, api.phase.as_str(), api.pid, api.run),
@@ -309,7 +312,7 @@ async fn what_is_no_longer_described_is_shown_to_its_end() {
     let mut answer = stage.apply(&[spec("api", "./api")]);
     assert!(answer.try_recv().is_err(), "one that is to go has not ended");
     stage.heard(exited("old", 1, WireExit::Signal(15)));
-    let Ok(Answer::Done { services }) = answer.await.unwrap().into_result() else { panic!() };
+    let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
     let rows: Vec<_> =
         services.iter().map(|it| (it.id.as_str(), it.phase.as_str(), it.reason.code.as_str())).collect();
     assert_eq!(

@@ -1,31 +1,35 @@
 //! Carries decisions out through the keeper, and asks checks through probes. It turns descriptions into what a keeper needs
 //! (numbers of users, a whole environment, folders), and decides nothing.
 
+mod ask;
+mod hooks;
+mod user;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
-use mainstay_decide::QuestionId;
-use mainstay_host::{User, effective_uid, lookup_user};
-use mainstay_model::{Exit, ReadyCheck, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec};
-use mainstay_probe::Exec;
+use mainstay_decide::{Check, Event, Memory, QuestionId};
+use mainstay_host::User;
+use mainstay_model::{
+    Exit, HookName, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
+};
 use mainstay_runner::{Execution, Spawn};
-use mainstay_wire::{Identity, LogFile, Program, Scope, ToKeeper};
-use tokio::{sync::mpsc, task::AbortHandle};
+use mainstay_wire::{LogFile, Program, Scope, ToKeeper, WireReports};
+use tokio::sync::mpsc;
 
+pub(crate) use self::user::Resolved;
+use self::{
+    ask::{Asker, Askings, Question},
+    hooks::Hooks,
+    user::{Making, allowed, identity_of, look_up},
+};
 use crate::{
     clock,
     environment::{Invocation, PersonalData, environment},
     keeper_link::ToKeeperSender,
     memo::{made_from, to_memo},
+    slot::HookId,
     wake::Wake,
 };
-
-/// The user of a start was looked up.
-#[derive(Debug)]
-pub(crate) struct Resolved {
-    pub(crate) id: ServiceId,
-    pub(crate) run: RunId,
-    pub(crate) user: Result<User, String>,
-}
 
 /// A start that waits for its user.
 #[derive(Debug)]
@@ -57,28 +61,56 @@ pub(crate) struct Hands {
     pending: BTreeMap<ServiceId, Pending>,
     /// Users of live services, for checks that run as they do.
     users: BTreeMap<ServiceId, User>,
-    /// The latest asking of each service; another one takes its place.
-    asking: BTreeMap<ServiceId, AbortHandle>,
+    askings: Askings,
     /// What the latest run of each service was made from.
     made_from: BTreeMap<ServiceId, u64>,
+    /// The main process of the latest run of each service, for its hooks.
+    mains: BTreeMap<ServiceId, Main>,
+    hooks: Hooks,
+}
+
+/// The main process of a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Main {
+    run: RunId,
+    pid: Option<u32>,
+    exit: Option<Exit>,
 }
 
 impl Hands {
     pub(crate) fn new(keeper: ToKeeperSender, wakes: mpsc::Sender<Wake>, surroundings: Surroundings) -> Self {
         Self {
+            askings: Askings::new(wakes.clone(), surroundings.logs_dir.clone()),
             keeper,
             wakes,
             surroundings,
             pending: BTreeMap::new(),
             users: BTreeMap::new(),
-            asking: BTreeMap::new(),
             made_from: BTreeMap::new(),
+            mains: BTreeMap::new(),
+            hooks: Hooks::default(),
         }
+    }
+
+    /// The way to the loop.
+    pub(crate) fn wakes(&self) -> mpsc::Sender<Wake> {
+        self.wakes.clone()
     }
 
     /// What an earlier daemon made the latest run from.
     pub(crate) fn recall(&mut self, id: &ServiceId, made_from: u64) {
         self.made_from.insert(id.clone(), made_from);
+    }
+
+    /// This is the main process of a run, for its hooks.
+    pub(crate) fn note_main(&mut self, id: &ServiceId, run: RunId, pid: u32) {
+        self.mains.insert(id.clone(), Main { run, pid: Some(pid), exit: None });
+    }
+
+    /// How a run ended, for its hooks.
+    pub(crate) fn note_exit(&mut self, id: &ServiceId, run: RunId, exit: Exit) {
+        let pid = self.mains.get(id).filter(|main| main.run == run).and_then(|main| main.pid);
+        self.mains.insert(id.clone(), Main { run, pid, exit: Some(exit) });
     }
 
     /// The folder of a service's logs.
@@ -104,20 +136,42 @@ impl Hands {
         self.keeper.send(message);
     }
 
-    /// A user was looked up: the start goes on, or has failed with this.
-    pub(crate) fn resolved(&mut self, resolved: Resolved) -> Option<SpawnFailure> {
-        let pending = self.pending.get(&resolved.id).filter(|pending| pending.run == resolved.run)?;
+    /// A user was looked up: what waited for it goes on, or this follows.
+    pub(crate) fn resolved(&mut self, resolved: Resolved) -> Option<(ServiceId, Event)> {
+        let Resolved { what, user } = resolved;
+        match what {
+            Making::Run(id, run) => {
+                let failure = self.run_resolved(&id, run, user)?;
+                Some((id, Event::NotSpawned { run, failure }))
+            }
+            Making::Hook(name, run) => {
+                let (of, result) = self.hook_resolved(&name, run, user)?;
+                self.hook_over(&name, run);
+                let HookId { id, hook } = name;
+                Some((id, Event::HookEnded { run: of, hook, result }))
+            }
+        }
+    }
+
+    fn run_resolved(
+        &mut self,
+        id: &ServiceId,
+        run: RunId,
+        user: Result<User, String>,
+    ) -> Option<SpawnFailure> {
+        let pending = self.pending.remove(id)?;
+        if pending.run != run {
+            self.pending.insert(id.clone(), pending);
+            return None;
+        }
         let failure = |kind, text: String| Some(SpawnFailure { kind, text });
         if pending.cancelled {
-            self.pending.remove(&resolved.id);
             return failure(SpawnFailureKind::Other, "it was stopped before its process was made".to_owned());
         }
-        let pending = self.pending.remove(&resolved.id)?;
-        let user = resolved.user.and_then(|user| may_become(&user, effective_uid()).map(|()| user));
-        match user {
+        match allowed(user) {
             Err(text) => failure(SpawnFailureKind::NoUser, text),
             Ok(user) => {
-                self.users.insert(resolved.id, user.clone());
+                self.users.insert(id.clone(), user.clone());
                 self.send_spawn(&pending, Some(&user));
                 None
             }
@@ -126,12 +180,16 @@ impl Hands {
 
     fn send_spawn(&self, pending: &Pending, user: Option<&User>) {
         let spec = &pending.spec;
-        let variables = self.variables(spec, user, pending.run, pending.attempt, pending.previous_exit);
+        let mut variables = self.variables(spec, user, pending.run, pending.attempt, pending.previous_exit);
+        if let Some(limit) = spec.watchdog {
+            variables.insert("WATCHDOG_USEC".to_owned(), limit.as_micros().to_string());
+        }
+        let reports = spec.reports();
         let program = Program {
             words: spec.command.words().map(str::to_owned).collect(),
             dir: spec.working_dir.to_string_lossy().into_owned(),
             env: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            identity: user.and_then(|user| identity(user, effective_uid())),
+            identity: identity_of(user),
         };
         self.keeper.send(&ToKeeper::Spawn {
             slot: spec.id.to_string(),
@@ -139,11 +197,12 @@ impl Hands {
             program: Box::new(program),
             log: self.log_file(spec),
             memo: pending.memo.clone(),
+            reports: WireReports { notify: reports.notify, fd: reports.fd },
         });
     }
 
-    fn asker(&self, id: &ServiceId, run: RunId, spec: &Spec) -> Asker {
-        let user = self.users.get(id).cloned();
+    fn asker(&self, run: RunId, spec: &Spec) -> Asker {
+        let user = self.users.get(&spec.id).cloned();
         Asker {
             dir: spec.working_dir.to_string_lossy().into_owned(),
             env: self.variables(spec, user.as_ref(), run, 0, None),
@@ -188,61 +247,11 @@ impl Hands {
     }
 }
 
-/// Whether a process of `own` may become this user.
-fn may_become(user: &User, own: u32) -> Result<(), String> {
-    if own == 0 || user.uid == own {
-        return Ok(());
-    }
-    Err(format!(
-        "only root may run a service as another user, and this project does not run as root (`{}`)",
-        user.name
-    ))
-}
-
-/// What a process has to take on to be this user; nothing when an ordinary user names itself, who may not even set the groups
-/// that it has.
-fn identity(user: &User, own: u32) -> Option<Identity> {
-    let takes_on = own == 0;
-    takes_on.then(|| Identity { uid: user.uid, gid: user.gid, groups: user.groups.clone() })
-}
-
-/// Asks a service how it is by a command, as that service's user and in its environment.
-struct Asker {
-    dir: String,
-    env: BTreeMap<String, String>,
-    /// The user's name, and the user when a start has looked it up already.
-    user: Option<(String, Option<User>)>,
-}
-
-impl Asker {
-    async fn ask(self, command: &mainstay_model::Command, limit: std::time::Duration) -> Result<(), String> {
-        let identity = match self.user {
-            None => None,
-            Some((_, Some(user))) => Some((user.uid, user.gid)),
-            // A daemon that found the service running has started nothing itself.
-            Some((name, None)) => {
-                let user = look_up(name).await?;
-                Some((user.uid, user.gid))
-            }
-        };
-        let words = command.words().map(str::to_owned).collect();
-        let env = self.env.into_iter().collect();
-        mainstay_probe::exec(Exec { words, dir: self.dir, env, identity }, limit).await
-    }
-}
-
-/// May take its time (`nss(5)`), so it is not done in the loop.
-async fn look_up(name: String) -> Result<User, String> {
-    match tokio::task::spawn_blocking(move || lookup_user(&name)).await {
-        Ok(user) => user.map_err(|error| error.to_string()),
-        Err(error) => Err(format!("the user could not be looked up ({error})")),
-    }
-}
-
 impl Execution for Hands {
     fn spawn(&mut self, spawn: Spawn<'_>) {
         let made_from = made_from(spawn.spec);
         self.made_from.insert(spawn.id.clone(), made_from);
+        self.askings.give_up(spawn.id);
         let pending = Pending {
             run: spawn.run,
             spec: spawn.spec.clone(),
@@ -257,11 +266,11 @@ impl Execution for Hands {
             return;
         };
         self.pending.insert(spawn.id.clone(), pending);
-        let (wakes, id, run) = (self.wakes.clone(), spawn.id.clone(), spawn.run);
+        let (wakes, what) = (self.wakes.clone(), Making::Run(spawn.id.clone(), spawn.run));
         tokio::spawn(async move {
             let user = look_up(name).await;
             // A closed channel is a daemon that ends.
-            let _ = wakes.send(Wake::Resolved(Resolved { id, run, user })).await;
+            let _ = wakes.send(Wake::Resolved(Resolved { what, user })).await;
         });
     }
 
@@ -273,27 +282,38 @@ impl Execution for Hands {
         self.send_signal(id, run, Signal::KILL, Scope::Everything);
     }
 
-    fn ask(&mut self, id: &ServiceId, run: RunId, question: QuestionId, spec: &Spec) {
-        let Some(policy) = spec.ready.clone() else { return };
-        let asker = self.asker(id, run, spec);
-        let (wakes, of) = (self.wakes.clone(), id.clone());
-        let asking = tokio::spawn(async move {
-            let limit = policy.probe_timeout;
-            let answer = match policy.check {
-                ReadyCheck::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
-                ReadyCheck::Exec(command) => asker.ask(&command, limit).await,
-                ReadyCheck::After(_) => return,
-            };
-            // A closed channel is a daemon that ends.
-            let _ = wakes.send(Wake::Answered { id: of, run, question, answer }).await;
-        });
-        if let Some(earlier) = self.asking.insert(id.clone(), asking.abort_handle()) {
-            earlier.abort();
-        }
+    fn signal_main(&mut self, id: &ServiceId, run: RunId, signal: Signal) {
+        self.send_signal(id, run, signal, Scope::Main);
     }
 
-    fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<mainstay_decide::Memory>) {
+    fn pause(&mut self, id: &ServiceId, run: RunId) {
+        self.askings.give_up(id);
+        self.send_signal(id, run, Signal::STOP, Scope::Everything);
+    }
+
+    fn resume(&mut self, id: &ServiceId, run: RunId) {
+        self.send_signal(id, run, Signal::CONT, Scope::Everything);
+    }
+
+    fn ask(&mut self, id: &ServiceId, run: RunId, check: Check, question: QuestionId, spec: &Spec) {
+        let asker = self.asker(run, spec);
+        self.askings.ask(Question { id: id.clone(), run, question }, spec, check, asker);
+    }
+
+    fn run_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName, spec: &Spec) {
+        self.begin_or_queue(HookId { id: id.clone(), hook }, run, spec);
+    }
+
+    fn kill_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName) {
+        self.end_hook(&HookId { id: id.clone(), hook }, run);
+    }
+
+    fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>) {
         let made_from = self.made_from.get(id).copied().unwrap_or(0);
+        let is_asked = |memory: &Memory| matches!(memory.phase, PhaseName::Starting | PhaseName::Running);
+        if !memory.as_ref().is_some_and(is_asked) {
+            self.askings.give_up(id);
+        }
         let memo = memory.map(|memory| to_memo(&memory, made_from, clock::now()).to_text());
         let stray = memo.is_none();
         let slot = id.to_string();
@@ -303,34 +323,19 @@ impl Execution for Hands {
         }
     }
 
+    fn remember(&mut self, id: &ServiceId, run: RunId, memory: Memory) {
+        let made_from = self.made_from.get(id).copied().unwrap_or(0);
+        let memo = to_memo(&memory, made_from, clock::now()).to_text();
+        self.keeper.send(&ToKeeper::Remember { slot: id.to_string(), run: run.0, memo });
+    }
+
     fn forget(&mut self, id: &ServiceId) {
         self.users.remove(id);
         self.made_from.remove(id);
+        self.mains.remove(id);
         self.pending.remove(id);
-        if let Some(asking) = self.asking.remove(id) {
-            asking.abort();
-        }
+        self.askings.give_up(id);
+        self.forget_hooks(id);
         self.keeper.send(&ToKeeper::Forget { slot: id.to_string() });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn root_may_become_anybody_and_others_only_themselves() {
-        let user = User {
-            name: "shop".to_owned(),
-            uid: 1000,
-            gid: 100,
-            groups: vec![100, 27],
-            home: "/".into(),
-            shell: "/bin/sh".into(),
-        };
-        let taken_on = Some(Identity { uid: 1000, gid: 100, groups: vec![100, 27] });
-        assert_eq!((may_become(&user, 0), identity(&user, 0)), (Ok(()), taken_on));
-        assert_eq!((may_become(&user, 1000), identity(&user, 1000)), (Ok(()), None));
-        assert!(may_become(&user, 1001).is_err_and(|text| text.contains("`shop`")));
     }
 }

@@ -6,6 +6,7 @@
 
 mod aside;
 mod error;
+mod explain;
 mod page;
 mod question;
 mod report;
@@ -29,7 +30,6 @@ use mainstay_model::{Kind, ServiceId};
 use mainstay_wire::{Answer, ErrorCode, Reply, Request, WireError};
 use tokio::sync::oneshot;
 
-pub(crate) use self::report::STARTED;
 use self::{
     error::HistoryError,
     question::{Asked, Question},
@@ -37,6 +37,7 @@ use self::{
     store::{Bounds, Store},
     writer::{Message, Pace, Writer},
 };
+pub(crate) use self::{explain::Matter, report::STARTED};
 use crate::{clock, wake::Peer};
 
 /// How many rows and questions wait for the thread.
@@ -51,6 +52,8 @@ pub(crate) struct History {
     sender: Option<SyncSender<Message>>,
     /// Ends when the thread has written everything and is gone.
     written: Option<oneshot::Receiver<()>>,
+    /// What runs, for the rows that follow; `None`: nothing that has a number.
+    pub(crate) generation: Option<u64>,
     /// Rows that had no room in the channel.
     missed: u64,
     /// The latest time of a row, in nanoseconds since the Unix epoch.
@@ -95,6 +98,7 @@ impl History {
             exit: change.exit,
             code: change.reason.code().to_owned(),
             text: change.reason.sentence(clock::now()),
+            generation: self.generation,
             recalled: false,
         };
         self.send(Row::Changed(row));
@@ -117,6 +121,7 @@ impl History {
             exit: None,
             code: service.reason().code().to_owned(),
             text: service.reason().sentence(clock::now()),
+            generation: self.generation,
             recalled: true,
         };
         self.send(Row::Changed(row));
@@ -125,7 +130,8 @@ impl History {
     /// Something happened to the project.
     pub(crate) fn note(&mut self, code: &'static str, text: String, peer: Option<Peer>) {
         let time = self.stamp();
-        self.send(Row::Note(Note { time, code, text, peer }));
+        let generation = self.generation;
+        self.send(Row::Note(Note { time, code, text, generation, peer }));
     }
 
     /// Answers `history` and `report`, in its own time. `known` are the services of the project.
@@ -145,6 +151,21 @@ impl History {
         if let Some(Message::Ask(asked)) = unsent {
             let error = WireError::new(ErrorCode::Failed, "the history cannot answer at the moment");
             refuse(asked.reply, error.with_help("`mainstay logs @daemon` may say why; else ask again"));
+        }
+    }
+
+    /// Answers `explain`, in its own time; where no history can be asked, with what is known without it.
+    pub(crate) fn explain(&self, matter: Matter, reply: oneshot::Sender<Reply>) {
+        let message = Message::Explain(Box::new(matter), reply);
+        let unsent = match &self.sender {
+            None => Some(message),
+            Some(sender) => sender.try_send(message).err().map(|error| match error {
+                TrySendError::Full(message) | TrySendError::Disconnected(message) => message,
+            }),
+        };
+        if let Some(Message::Explain(matter, reply)) = unsent {
+            // A client that left in this moment needs no answer.
+            let _ = reply.send(Ok(matter.answer(None, None)).into());
         }
     }
 

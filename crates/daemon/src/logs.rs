@@ -1,9 +1,10 @@
 //! What became of services' output, as the keeper tells it, and those who wait to be told. It reads no log.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
-use mainstay_model::ServiceId;
+use mainstay_decide::LogTrouble;
+use mainstay_model::{ServiceId, WhenFull};
 use mainstay_wire::{LogCounts, LogView, Reply};
 use tokio::sync::oneshot;
 
@@ -44,6 +45,16 @@ impl Logs {
                 format!("cannot be written{since}: {}", trouble.text)
             }),
         }
+    }
+
+    /// Why its log takes nothing now.
+    pub(crate) fn trouble(&self, id: &ServiceId, when_full: WhenFull) -> Option<LogTrouble> {
+        let trouble = self.counts.get(&id.to_string())?.trouble.as_ref()?;
+        Some(LogTrouble {
+            since: Duration::from_millis(trouble.since_ms),
+            text: trouble.text.clone(),
+            dropped: when_full == WhenFull::Drop,
+        })
     }
 
     /// This client waits for fresh counts of these; says whether it is the first, so that somebody has to ask.

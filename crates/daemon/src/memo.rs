@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mainstay_decide::Memory;
-use mainstay_model::{MadeOf, Moment, PhaseName, Reason, Spec};
+use mainstay_model::{MadeOf, Moment, PhaseName, Reason, Reports, Spec};
 use mainstay_wire::Memo;
 
 /// What the keeper is to hold for a daemon that comes after this one; `made_from` is of the latest run.
@@ -25,7 +25,7 @@ pub(crate) fn to_memo(memory: &Memory, made_from: u64, now: Moment) -> Memo {
 /// learns from it that the process is still of the old one ([`Spec::needs_restart_for`]). Never 0.
 pub(crate) fn made_from(spec: &Spec) -> u64 {
     // Every field by name: one more cannot be forgotten here.
-    let MadeOf { kind, command, working_dir, user, env } = spec.made_of();
+    let MadeOf { kind, command, working_dir, user, env, reports } = spec.made_of();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut take = |text: &str| {
         // The end of each text counts, so that `ab`, `c` is not `a`, `bc`.
@@ -42,6 +42,10 @@ pub(crate) fn made_from(spec: &Spec) -> u64 {
     for (name, value) in env {
         take(name);
         take(value);
+    }
+    if reports != Reports::default() {
+        let Reports { notify, fd, watchdog } = reports;
+        take(&format!("{notify} {fd:?} {}", watchdog.unwrap_or_default().as_millis()));
     }
     hash.max(1)
 }
@@ -65,24 +69,16 @@ mod tests {
     use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
     use mainstay_model::{
-        Bytes, Command, Condition, Dependency, Exit, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
-        RestartWhen, Signal, StopPolicy,
+        Bytes, Command, Condition, Dependency, Exit, HealthPolicy, Hook, Hooks, Kind, LogLimits, Probe,
+        ReadyCheck, ReadyPolicy, Reload, RestartPolicy, RestartWhen, Signal, StopPolicy,
     };
 
     use super::*;
 
     fn base() -> Spec {
+        let command = Command::new(["./api".to_owned(), "a".to_owned()]).unwrap();
         Spec {
-            id: "api".parse().unwrap(),
-            kind: Kind::Permanent,
-            command: Command::new(["./api".to_owned(), "a".to_owned()]).unwrap(),
-            working_dir: "/srv".into(),
-            user: None,
             env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
-            inherited: BTreeMap::new(),
-            depends_on: Vec::new(),
-            restart: RestartPolicy::with(RestartWhen::OnFailure),
-            ready: None,
             stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(5) },
             log: LogLimits {
                 max_size: Bytes(1),
@@ -90,7 +86,7 @@ mod tests {
                 total: Bytes(1),
                 ..LogLimits::default()
             },
-            rerun_unknown: false,
+            ..Spec::new("api".parse().unwrap(), Kind::Permanent, command, "/srv".into())
         }
     }
 
@@ -107,17 +103,17 @@ mod tests {
             depends_on: _,
             restart,
             ready: _,
+            health: _,
+            watchdog: _,
+            reload: _,
+            hooks: _,
+            watch: _,
+            rolling: _,
             stop,
             log,
             rerun_unknown,
         } = base();
         let second = Some(NonZeroU32::MIN);
-        let ready = ReadyPolicy {
-            check: ReadyCheck::After(Duration::ZERO),
-            timeout: Duration::ZERO,
-            interval: Duration::ZERO,
-            probe_timeout: Duration::ZERO,
-        };
         let on = "db".parse().unwrap();
         let variable = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         let words = |words: &[&str]| Command::new(words.iter().map(|word| (*word).to_owned())).unwrap();
@@ -142,24 +138,63 @@ mod tests {
                 },
             ),
             ("restart", Spec { restart: RestartPolicy { when: RestartWhen::Always, ..restart }, ..base() }),
-            ("ready", Spec { ready: Some(ready), ..base() }),
             ("stop", Spec { stop: StopPolicy { signal: Signal::KILL, ..stop }, ..base() }),
             ("log", Spec { log: LogLimits { total: Bytes(2), ..log }, ..base() }),
             ("rerun_unknown", Spec { rerun_unknown: !rerun_unknown, ..base() }),
         ]
     }
 
+    /// The same for what belongs to looking after it.
+    fn changed_care() -> Vec<(&'static str, Spec)> {
+        let ready = |check| {
+            let (timeout, interval, probe_timeout) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+            Some(ReadyPolicy { check, timeout, interval, probe_timeout })
+        };
+        let health = HealthPolicy {
+            probe: Probe::Tcp("db:1".to_owned()),
+            interval: Duration::ZERO,
+            timeout: Duration::ZERO,
+            failures: 1,
+            start_period: Duration::ZERO,
+        };
+        let hook = Hook { command: base().command, timeout: Duration::ZERO };
+        vec![
+            ("ready", Spec { ready: ready(ReadyCheck::After(Duration::ZERO)), ..base() }),
+            ("ready, by its word", Spec { ready: ready(ReadyCheck::Notify), ..base() }),
+            ("ready, by a descriptor", Spec { ready: ready(ReadyCheck::Fd(3)), ..base() }),
+            ("health", Spec { health: Some(health), ..base() }),
+            ("watchdog", Spec { watchdog: Some(Duration::from_secs(1)), ..base() }),
+            ("reload", Spec { reload: Some(Reload::Command(hook.clone())), ..base() }),
+            ("hooks", Spec { hooks: Hooks { before_start: Some(hook), ..Hooks::default() }, ..base() }),
+            ("watch", Spec { watch: vec!["src/**".to_owned()], ..base() }),
+            ("rolling", Spec { rolling: !base().rolling, ..base() }),
+        ]
+    }
+
     #[test]
     fn what_takes_a_restart_is_seen_in_the_memo_as_well_and_nothing_else_is() {
-        for (field, changed) in changed() {
+        for (field, changed) in changed().into_iter().chain(changed_care()) {
             let restarts = base().needs_restart_for(&changed);
             assert_eq!(made_from(&base()) != made_from(&changed), restarts, "{field}");
         }
         let takes_one = |field: &str| {
-            changed().iter().any(|(name, spec)| *name == field && base().needs_restart_for(spec))
+            changed()
+                .iter()
+                .chain(&changed_care())
+                .any(|(name, spec)| *name == field && base().needs_restart_for(spec))
         };
-        assert!(["kind", "command", "working_dir", "user"].map(takes_one).iter().all(|is| *is));
-        assert!(["inherited", "restart", "stop", "log"].map(takes_one).iter().all(|is| !is));
+        assert!(
+            ["kind", "command", "working_dir", "user", "watchdog", "ready, by its word"]
+                .map(takes_one)
+                .iter()
+                .all(|is| *is)
+        );
+        assert!(
+            ["inherited", "restart", "stop", "log", "health", "hooks", "reload"]
+                .map(takes_one)
+                .iter()
+                .all(|is| !is)
+        );
     }
 
     #[test]

@@ -1,14 +1,22 @@
 //! One file for each kind of request; the names are those of the commands.
 
 mod act;
+mod adopt;
 mod apply;
 pub(crate) mod down;
+mod explain;
 mod list;
 pub(crate) mod names;
+mod plan;
+mod rollback;
 
-use mainstay_wire::{Answer, ErrorCode, Reply, Request, SCHEMA_VERSION, WireError};
+use std::time::Duration;
+
+use mainstay_wire::{Act, Answer, ErrorCode, Reply, Request, SCHEMA_VERSION, WireError};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::plan::read_generations;
+pub(crate) use self::rollback::take_back;
 use crate::{
     brain::Brain,
     waiters::When,
@@ -26,10 +34,24 @@ pub(crate) fn take(brain: &mut Brain, asked: Asked) {
         Request::List => list::list(brain, reply),
         Request::Status { service } => list::status(brain, &service, reply),
         Request::Apply { .. } => apply::apply(brain, request, peer, reply),
+        Request::Plan { specs, start } => plan::plan(brain, specs, &start, reply),
+        Request::PlanRollback { to } => plan::plan_rollback(brain, to, reply),
+        Request::Rollback { to, wait, within_ms } => {
+            rollback::rollback(brain, to, When::from_request(wait, within_ms), peer, reply);
+        }
+        Request::Generations => plan::generations(brain, reply),
+        Request::Verdict { generation, within_ms } => {
+            brain.verdicts.add(generation, within_ms.map(Duration::from_millis), reply);
+        }
         Request::Act { act, services, wait, within_ms } => {
             act::act(brain, act, &services, When::from_request(wait, within_ms), reply);
         }
+        Request::Signal { signal, services } => act::signal(brain, &signal, &services, reply),
+        Request::Wait { services, until, within_ms } => {
+            act::wait(brain, &services, until, When::from_request(true, within_ms), reply);
+        }
         Request::Down { kill } => down::down(brain, kill, reply),
+        Request::Explain { service, zone } => explain::explain(brain, &service, zone.as_deref(), reply),
         Request::History { .. } | Request::Report { .. } => {
             let known = brain.runner.project().ids().cloned().collect();
             brain.history.ask(&request, known, reply);
@@ -50,8 +72,16 @@ pub(crate) fn take_too_late(asked: Asked) {
         Request::Ping
         | Request::List
         | Request::Status { .. }
+        | Request::Explain { .. }
         | Request::Apply { .. }
+        | Request::Plan { .. }
+        | Request::PlanRollback { .. }
+        | Request::Rollback { .. }
+        | Request::Generations
+        | Request::Verdict { .. }
         | Request::Act { .. }
+        | Request::Signal { .. }
+        | Request::Wait { .. }
         | Request::History { .. }
         | Request::Report { .. }
         | Request::Follow => answer(reply, Err(going_down())),
@@ -75,8 +105,13 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
             let start = if start.is_empty() { "all".to_owned() } else { start.join(" ") };
             (None, format!("apply {} start {start}", files.join(" ")))
         }
-        Request::Act { act, services, .. } => {
-            (Some("act"), format!("{act:?} {}", services.join(" ")).to_lowercase())
+        Request::Rollback { to, .. } => {
+            let to = to.map(|to| format!(" {to}")).unwrap_or_default();
+            (None, format!("rollback{to}"))
+        }
+        Request::Act { act, services, .. } => (Some("act"), format!("{} {}", word(*act), services.join(" "))),
+        Request::Signal { signal, services } => {
+            (Some("act"), format!("signal {signal} {}", services.join(" ")))
         }
         Request::Down { kill } => {
             (Some("down-requested"), format!("down{}", if *kill { " at once" } else { "" }))
@@ -84,6 +119,12 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
         Request::Ping
         | Request::List
         | Request::Status { .. }
+        | Request::Explain { .. }
+        | Request::Plan { .. }
+        | Request::PlanRollback { .. }
+        | Request::Generations
+        | Request::Verdict { .. }
+        | Request::Wait { .. }
         | Request::History { .. }
         | Request::Report { .. }
         | Request::Follow => return None,
@@ -91,6 +132,21 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
     tracing::info!("audit: uid {} pid {pid}: {what}", peer.uid);
     code.map(|code| (code, what))
+}
+
+/// As a person says it.
+fn word(act: Act) -> &'static str {
+    match act {
+        Act::Start => "start",
+        Act::Stop => "stop",
+        Act::Restart => "restart",
+        Act::RollingRestart => "restart --rolling",
+        Act::Kill => "kill",
+        Act::Reload => "reload",
+        Act::Pause => "pause",
+        Act::Resume => "resume",
+        Act::ResetFailed => "reset-failed",
+    }
 }
 
 pub(super) fn answer(reply: oneshot::Sender<Reply>, result: Result<Answer, WireError>) {

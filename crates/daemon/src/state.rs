@@ -8,7 +8,7 @@ use std::{
 
 use mainstay_host::{Durability, HostError, write_atomic};
 use mainstay_model::{ServiceId, Spec};
-use mainstay_wire::{Applied, STATE_VERSION, SpecError, WireSpec};
+use mainstay_wire::{Applied, AppliedProbation, STATE_VERSION, SpecError, WireSpec};
 
 /// State that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,10 @@ pub(crate) struct Recorded {
     pub(crate) wanted: BTreeSet<ServiceId>,
     /// Whether everything is being stopped for good.
     pub(crate) going_down: bool,
+    /// Which generation it is; 0: none.
+    pub(crate) generation: u64,
+    /// Whether it is being watched.
+    pub(crate) probation: Option<AppliedProbation>,
 }
 
 /// The file.
@@ -89,6 +93,11 @@ impl StateFile {
     /// The file of this project.
     pub(crate) fn of(state_dir: &Path) -> Self {
         Self { path: state_dir.join("applied.json") }
+    }
+
+    /// The folder that it is in.
+    pub(crate) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 
     /// What was written last; nothing when there is none.
@@ -113,6 +122,8 @@ impl StateFile {
             specs: specs.map_err(|source| StateError::Spec { path: path(), source })?,
             wanted: applied.wanted.iter().filter_map(|id| id.parse().ok()).collect(),
             going_down: applied.going_down,
+            generation: applied.generation,
+            probation: applied.probation,
         })
     }
 
@@ -127,6 +138,8 @@ impl StateFile {
             specs: recorded.specs.iter().map(WireSpec::from).collect(),
             wanted: recorded.wanted.iter().map(ToString::to_string).collect(),
             going_down: recorded.going_down,
+            generation: recorded.generation,
+            probation: recorded.probation.clone(),
         };
         let bytes = serde_json::to_vec(&applied).map_err(StateError::Encode)?;
         Ok(write_atomic(&self.path, &bytes, Durability::Synced)?)

@@ -1,11 +1,14 @@
 //! What the daemon knows, in the shapes of the local socket.
 
+mod details;
+
 use std::collections::BTreeMap;
 
-use mainstay_decide::Project;
-use mainstay_model::{Exit, Health, Moment, ServiceId, Spec, Status};
-use mainstay_wire::{ExitView, LogView, ReasonView, ServiceView};
+use mainstay_decide::{Phase, Project, Service};
+use mainstay_model::{Exit, Moment, ServiceId, Spec, Status};
+use mainstay_wire::{ExitView, HealthView, LogView, ReasonView, ServiceView};
 
+pub(crate) use self::details::details;
 use crate::clock;
 
 /// The latest reading of each live process, to tell the share of a core since then.
@@ -64,7 +67,9 @@ pub(crate) fn service(project: &Project, id: &ServiceId, log_dir: &std::path::Pa
         instance: id.instance.map(|number| number.to_string()),
         kind: status.kind.as_str().to_owned(),
         phase: status.phase.as_str().to_owned(),
-        status: Health::from(status.phase).as_str().to_owned(),
+        status: status.health.as_str().to_owned(),
+        said: status.said.clone(),
+        health: health(project.service(id)?),
         wanted: status.wanted,
         ready: status.ready,
         pid: status.pid,
@@ -81,6 +86,23 @@ pub(crate) fn service(project: &Project, id: &ServiceId, log_dir: &std::path::Pa
         command: spec.command.words().map(str::to_owned).collect(),
         log_dir: log_dir.to_string_lossy().into_owned(),
         log_counts: LogView::default(),
+        watch_trouble: None,
+        details: None,
+    })
+}
+
+fn health(service: &Service) -> Option<HealthView> {
+    let policy = service.spec().health.as_ref()?;
+    let vitals = match service.phase() {
+        Phase::Running { vitals, .. } => Some(vitals),
+        _ => None,
+    };
+    Some(HealthView {
+        check: policy.probe.to_string(),
+        interval_ms: u64::try_from(policy.interval.as_millis()).unwrap_or(u64::MAX),
+        failures: vitals.map_or(0, |vitals| vitals.failures),
+        limit: policy.failures,
+        was_well: vitals.map(|vitals| vitals.was_well),
     })
 }
 

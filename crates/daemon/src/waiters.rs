@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use mainstay_decide::{Project, Standing};
+use mainstay_decide::{Awaited, Project, Service, Standing};
 use mainstay_model::{Moment, PhaseName, Reason, ServiceId};
 use mainstay_wire::{Answer, ReasonView, Reply, Settled, SettledState};
 use tokio::sync::oneshot;
@@ -14,8 +14,14 @@ use crate::clock;
 pub(crate) enum Toward {
     /// Ready or completed.
     Up,
-    /// Stopped.
+    /// Stopped, and not wanted.
     Down,
+    /// This.
+    So(Awaited),
+    /// Nothing: that it was told is all. `Failed` when it has no process that could be.
+    Told,
+    /// Nothing at all.
+    Nothing,
 }
 
 /// When a request is answered.
@@ -64,9 +70,11 @@ impl About {
 
     fn one(&self, project: &Project, id: &ServiceId, toward: Toward) -> Option<Settled> {
         let status = project.status(id)?;
+        let service = project.service(id)?;
+        let unreloaded = (toward == Toward::So(Awaited::Reloaded)).then(|| unreloaded(service)).flatten();
         let state = match standing(project, id, toward) {
-            Standing::Done => SettledState::Done,
-            Standing::Failed => SettledState::Failed,
+            Standing::Done if unreloaded.is_none() => SettledState::Done,
+            Standing::Done | Standing::Failed => SettledState::Failed,
             Standing::Pending => SettledState::Pending,
         };
         Some(Settled {
@@ -76,7 +84,7 @@ impl About {
             phase: status.phase.as_str().to_owned(),
             pid: status.pid,
             run: status.run.0,
-            reason: reason(&status.reason),
+            reason: unreloaded.unwrap_or_else(|| reason(&status.reason)),
         })
     }
 
@@ -89,8 +97,24 @@ impl About {
 
 fn standing(project: &Project, id: &ServiceId, toward: Toward) -> Standing {
     match toward {
-        Toward::Up => project.standing_up(id),
+        Toward::Up => project.standing(id, Awaited::Ready),
         Toward::Down => project.standing_down(id),
+        Toward::So(awaited) => project.standing(id, awaited),
+        Toward::Told => match project.service(id).and_then(|service| service.phase().pid()) {
+            Some(_) => Standing::Done,
+            None => Standing::Failed,
+        },
+        Toward::Nothing => Standing::Done,
+    }
+}
+
+/// Why one that runs has not read its configuration again, when that is so.
+fn unreloaded(service: &Service) -> Option<ReasonView> {
+    let view = |code: &str, text: String| Some(ReasonView { code: code.to_owned(), text });
+    match (&service.spec().reload, service.reload()) {
+        (None, _) => view("no-reload", "it has no `reload`".to_owned()),
+        (Some(_), (false, Some(Err(text)))) => view("reload-failed", format!("its reload hook {text}")),
+        (Some(_), _) => None,
     }
 }
 
@@ -116,6 +140,7 @@ struct Waiter {
     about: About,
     reply: oneshot::Sender<Reply>,
     until: Option<Moment>,
+    generation: Option<u64>,
 }
 
 /// All of them. There are never more than connections.
@@ -125,12 +150,27 @@ pub(crate) struct Waiters(Vec<Waiter>);
 impl Waiters {
     /// One more; it is answered by the next [`Waiters::answer`] at which nothing is open, or its time is over.
     pub(crate) fn add(&mut self, about: About, when: When, reply: oneshot::Sender<Reply>) {
+        self.push(None, about, when, reply);
+    }
+
+    /// The same for a description that became what runs, as this generation.
+    pub(crate) fn add_of(
+        &mut self,
+        generation: u64,
+        about: About,
+        when: When,
+        reply: oneshot::Sender<Reply>,
+    ) {
+        self.push(Some(generation), about, when, reply);
+    }
+
+    fn push(&mut self, generation: Option<u64>, about: About, when: When, reply: oneshot::Sender<Reply>) {
         let until = match when {
             When::Now => Some(Moment::ZERO),
             When::Settled => None,
             When::SettledBy(moment) => Some(moment),
         };
-        self.0.push(Waiter { about, reply, until });
+        self.0.push(Waiter { about, reply, until, generation });
     }
 
     /// When the time of one is over.
@@ -149,8 +189,9 @@ impl Waiters {
             } else {
                 let waiter = self.0.swap_remove(at);
                 let services = waiter.about.settled(project);
+                let done = Answer::Done { services, generation: waiter.generation };
                 // A client that left in this moment needs no answer.
-                let _ = waiter.reply.send(Ok(Answer::Done { services }).into());
+                let _ = waiter.reply.send(Ok(done).into());
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Everything that can wake the loop. The enum is closed: what is not here cannot happen.
 
+use std::collections::BTreeMap;
+
 use mainstay_decide::QuestionId;
-use mainstay_model::{RunId, ServiceId};
+use mainstay_model::{RunId, ServiceId, ServiceName};
 use mainstay_wire::{FromKeeper, Reply, Request};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::hands::Resolved;
+use crate::{hands::Resolved, slot::HookId};
 
 /// Something happened.
 #[derive(Debug)]
@@ -31,6 +33,24 @@ pub(crate) enum Wake {
         /// What it said.
         answer: Result<(), String>,
     },
+    /// A hook was killed before anybody was asked to make it.
+    HookNotMade {
+        /// Which.
+        name: HookId,
+        /// For which run of its service.
+        of: RunId,
+        /// In words.
+        text: String,
+    },
+    /// A file changed that a service watches.
+    FileChanged {
+        /// Which service.
+        name: ServiceName,
+        /// The file, as its project knows it.
+        path: String,
+    },
+    /// Which services' files are not all watched any more, and why.
+    WatchTrouble(BTreeMap<ServiceName, String>),
     /// The moment for which the project wanted to be woken has come.
     Time,
     /// This process was asked to end (SIGTERM): everything is stopped first.

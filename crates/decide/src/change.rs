@@ -1,6 +1,6 @@
 //! What those who watch are told when a service has become another: from what, to what, and what ended by it.
 
-use mainstay_model::{Exit, PhaseName, Reason, RunId, ServiceId};
+use mainstay_model::{Exit, Health, PhaseName, Reason, RunId, ServiceId};
 
 use crate::{phase::Goal, service::Service};
 
@@ -13,6 +13,10 @@ pub struct Change {
     pub from: PhaseName,
     /// To this.
     pub to: PhaseName,
+    /// From this health.
+    pub from_health: Health,
+    /// To this.
+    pub health: Health,
     /// Why.
     pub reason: Reason,
     /// Its latest run.
@@ -34,6 +38,7 @@ pub struct Change {
 pub(crate) struct Seen {
     phase: PhaseName,
     ready: bool,
+    health: Health,
     run: RunId,
     /// The live run; its end is an end also when another begins at once.
     live: Option<RunId>,
@@ -44,6 +49,7 @@ impl Seen {
         Self {
             phase: service.phase().name(),
             ready: service.is_ready(),
+            health: service.health(),
             run: service.run(),
             live: service.phase().live(),
         }
@@ -52,16 +58,18 @@ impl Seen {
     /// What others are told of a service that was like this before.
     pub(crate) fn change(self, id: &ServiceId, service: &Service) -> Option<Change> {
         let after = Self::of(service);
-        let told = |seen: Self| (seen.phase, seen.ready, seen.run);
+        let told = |seen: Self| (seen.phase, seen.ready, seen.health, seen.run);
         if told(self) == told(after) {
             return None;
         }
         let ended = self.live.is_some() && self.live != after.live;
-        let exit = service.exit().filter(|_| ended && !is_not_spawned(service.reason()));
+        let exit = service.exit().filter(|_| ended && self.live == Some(service.exit_of));
         Some(Change {
             id: id.clone(),
             from: self.phase,
             to: after.phase,
+            from_health: self.health,
+            health: after.health,
             reason: service.reason().clone(),
             run: after.run,
             ready: after.ready,
@@ -84,14 +92,5 @@ impl Seen {
             Reason::Spawning { attempt } => *attempt > 0 && self.live.is_some() && !well,
             _ => false,
         }
-    }
-}
-
-/// Whether this is about a process that was never made: how an earlier one ended is then no matter.
-fn is_not_spawned(reason: &Reason) -> bool {
-    match reason {
-        Reason::NotSpawned(_) => true,
-        Reason::Backoff { cause, .. } | Reason::GaveUp { cause, .. } => is_not_spawned(cause),
-        _ => false,
     }
 }

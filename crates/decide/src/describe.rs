@@ -10,7 +10,7 @@ use mainstay_model::{Moment, Reason, ServiceId, Spec};
 use crate::{
     change::Seen,
     graph::{Graph, GraphError, Need},
-    memory::{Live, Memory},
+    memory::Found,
     phase::{Event, Goal},
     project::{Edge, Node, Outcome, Project, Queue},
     service::Service,
@@ -29,16 +29,16 @@ impl Project {
         now: Moment,
         specs: Vec<Spec>,
         wanted: &BTreeSet<ServiceId>,
-        mut seen: impl FnMut(&ServiceId) -> (Option<Memory>, Live),
+        mut seen: impl FnMut(&ServiceId) -> Found,
     ) -> Result<(Self, Outcome), GraphError> {
         let graph = Graph::new(&specs)?;
         let mut project = Self::default();
         let mut outcome = Outcome::default();
         for spec in specs {
             let goal = if wanted.contains(&spec.id) { Goal::Up } else { Goal::Down };
-            let (memory, live) = seen(&spec.id);
+            let seen = seen(&spec.id);
             let id = spec.id.clone();
-            let (service, decision) = Service::recall(Arc::new(spec), goal, memory, live, now);
+            let (service, decision) = Service::recall(Arc::new(spec), goal, seen, now);
             let key = project.insert(id, service);
             project.carry_out(key, decision, &mut outcome);
         }
@@ -62,6 +62,8 @@ impl Project {
         let graph = Graph::new(&specs)?;
         let mut outcome = Outcome::default();
         let mut queue = self.doom_all_but(&specs);
+        let stopped: Vec<usize> = queue.iter().map(|(key, _)| *key).collect();
+        self.leave_rolling(&self.names(stopped));
         let mut changed = Vec::new();
         for spec in specs {
             match self.index.get(&spec.id).copied() {
@@ -78,7 +80,8 @@ impl Project {
             }
         }
         self.connect(&graph);
-        queue.extend(self.ranked(changed).into_iter().map(|key| (key, Event::Restart(Reason::Changed))));
+        let changed = self.ranked(changed);
+        queue.extend(self.restart_in_turn(changed, |node| node.service.spec().rolling, &Reason::Changed));
         // Behind the restarts, so that nothing starts upon one that is about to end.
         queue.extend(self.gate_events());
         let doomed: Vec<usize> =
@@ -87,6 +90,7 @@ impl Project {
         for key in doomed {
             self.remove_if_over(key, &mut outcome);
         }
+        self.advance_rollings(now, &mut outcome);
         Ok(outcome)
     }
 

@@ -7,23 +7,38 @@ mod backoff;
 mod change;
 mod describe;
 mod end;
+mod explain;
 mod graph;
+mod hooks;
 mod memory;
 mod phase;
+mod plan;
+mod probation;
 mod project;
 mod report;
+mod rolling;
 mod select;
 mod service;
 mod settle;
 mod start;
+mod vitals;
 
 pub use backoff::backoff;
 pub use change::Change;
+pub use explain::{
+    Asker, Explanation, Link, LogTrouble, Past, PastAct, PastApply, PastChange, Reading, Situation, Try,
+    explain, failing_since, last_seen,
+};
 pub use graph::{Graph, GraphError};
-pub use memory::{Live, Memory};
-pub use phase::{Action, Event, Goal, Phase, QuestionId, Start, StartGate, Step, StopGate, Then};
+pub use memory::{Found, Live, Memory, SeenHooks};
+pub use phase::{
+    Action, Check, Doing, Event, Goal, Notice, Phase, QuestionId, Silence, Stage, Start, StartGate, Step,
+    StopGate, Then, Vitals,
+};
+pub use plan::{Planned, PlannedAct};
+pub use probation::{Probation, Verdict};
 pub use project::{Outcome, Project};
 pub use report::{Account, Entry, Outage, Report, Unseen};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
-pub use settle::Standing;
+pub use settle::{Awaited, Standing};

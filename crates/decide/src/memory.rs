@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mainstay_model::{Exit, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
+use mainstay_model::{Condition, Exit, HookName, Moment, PhaseName, ReadyCheck, Reason, RunId, Spec};
 
 use crate::{
-    phase::{Action, Goal, Phase, Start, StartGate, Step, StopGate},
+    phase::{Action, Doing, Goal, Phase, Stage, Start, StartGate, Step, StopGate, Then},
     service::{Decision, Service},
 };
 
@@ -44,12 +44,40 @@ pub enum Live {
     Over(RunId),
 }
 
+/// What can be seen of hooks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenHooks {
+    /// The one that runs, or whose end follows as an event, and its run.
+    pub live: Option<(HookName, RunId)>,
+    /// The latest run whose after-start hook has ended.
+    pub after_start: RunId,
+}
+
+/// What is remembered and seen of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What was remembered.
+    pub memory: Option<Memory>,
+    /// What is there.
+    pub live: Live,
+    /// And beside it.
+    pub hooks: SeenHooks,
+}
+
+impl From<(Option<Memory>, Live)> for Found {
+    fn from((memory, live): (Option<Memory>, Live)) -> Self {
+        Self { memory, live, hooks: SeenHooks::default() }
+    }
+}
+
 impl Service {
     /// What must be remembered now.
     pub fn memory(&self) -> Memory {
+        let phase = self.phase_to_remember();
+        let stopped = phase == PhaseName::Stopped && self.phase != Phase::Stopped;
         Memory {
-            phase: self.phase.name(),
-            reason: self.reason.clone(),
+            phase,
+            reason: if stopped { self.down.clone() } else { self.reason.clone() },
             since: self.since,
             attempts: self.attempts,
             restarts: self.restarts,
@@ -61,21 +89,30 @@ impl Service {
         }
     }
 
+    /// One without a process is `stopping` only as long as what follows depends on how that ended.
+    fn phase_to_remember(&self) -> PhaseName {
+        match &self.phase {
+            Phase::Stopping { stage: Stage::Cleaning { .. } | Stage::Unmade, then, .. } => match then {
+                Then::End => PhaseName::Stopping,
+                Then::Again | Then::Fail => PhaseName::Waiting,
+                Then::Stay => PhaseName::Stopped,
+            },
+            phase => phase.name(),
+        }
+    }
+
     /// The service as it was remembered, as far as what is seen agrees; what is seen wins. A live one that has a check is
     /// asked again: nobody saw what its last answer was.
-    pub fn recall(
-        spec: Arc<Spec>,
-        goal: Goal,
-        memory: Option<Memory>,
-        live: Live,
-        now: Moment,
-    ) -> (Self, Decision) {
+    pub fn recall(spec: Arc<Spec>, goal: Goal, seen: Found, now: Moment) -> (Self, Decision) {
         let mut service = Self::new(spec, now);
         let mut decision = Decision::default();
         service.goal = goal;
-        let (phase, until) = match memory {
+        service.hooked = seen.hooks.after_start;
+        service.silence_limit = service.spec.watchdog;
+        let (phase, until) = match seen.memory {
             None => (PhaseName::Stopped, None),
             Some(memory) => {
+                service.is_recalled = true;
                 service.reason = memory.reason;
                 service.since = memory.since;
                 service.attempts = memory.attempts;
@@ -84,20 +121,111 @@ impl Service {
                 (memory.phase, memory.until)
             }
         };
-        match live {
+        // It was paused and then asked to end, and how much of that was said nobody knows.
+        if let (Live::Running(run, _), PhaseName::Stopping) = (seen.live, phase) {
+            decision.actions.push(Action::Resume { run });
+        }
+        match seen.live {
             Live::Spawning(run) | Live::Ending(run) => {
                 service.run = run;
                 // Also when it was ready once: it is over or may be, and nothing is to start upon it.
                 service.phase = Phase::Starting(Start { run, step: Step::Spawning });
                 service.reason = Reason::Spawning { attempt: service.attempts };
             }
-            Live::Running(run, pid) => service.recall_running(now, run, pid, &mut decision.actions),
+            Live::Running(run, pid) if phase == PhaseName::Paused => {
+                service.run = run;
+                service.phase = Phase::Paused { run, pid };
+                service.reason = Reason::Paused;
+            }
+            Live::Running(run, pid) if !is_beside(seen.hooks, run) => {
+                service.recall_running(now, run, pid, &mut decision.actions);
+            }
+            Live::Running(run, _) => service.run = run,
+            Live::Over(run) if phase == PhaseName::Stopping => {
+                service.run = run;
+                if !is_cleaned_up(seen.hooks, run) {
+                    service.clean_up_again(now, run, &mut decision.actions);
+                }
+            }
             Live::Over(run) => {
                 service.run = run;
                 service.recall_over(phase, until);
             }
         }
+        if let Some((hook, run)) = seen.hooks.live {
+            service.recall_hook(now, seen.live, (hook, run), phase, &mut decision.actions);
+        }
         (service, decision)
+    }
+
+    /// A hook that an earlier daemon began is waited for as if nothing had happened, as long as somebody wants to know.
+    /// One that nobody waits for is killed.
+    fn recall_hook(
+        &mut self,
+        now: Moment,
+        live: Live,
+        (hook, run): (HookName, RunId),
+        remembered: PhaseName,
+        actions: &mut Vec<Action>,
+    ) {
+        let until = self.spec.hook(hook).map_or(now, |hook| now + hook.timeout);
+        let then = match self.goal {
+            Goal::Up => Then::Again,
+            Goal::Down => Then::Stay,
+        };
+        match (hook, live) {
+            (HookName::BeforeStart, Live::Over(last)) if run > last => {
+                self.run = run;
+                self.phase = Phase::Starting(Start { run, step: Step::Before { until } });
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::AfterStart, Live::Running(of, pid)) if of == run => {
+                self.phase = Phase::Starting(Start { run, step: Step::After { pid, until } });
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::BeforeStop, Live::Running(of, pid)) if of == run => {
+                let (pid, stage, cause) = (Some(pid), Stage::Preparing { until }, self.down.clone());
+                self.phase = Phase::Stopping { run, pid, stage, cause, then };
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::AfterStop, Live::Over(of) | Live::Ending(of)) if of == run => {
+                let exit = self.exit.unwrap_or(Exit::Unknown);
+                let (stage, cause) = (Stage::Cleaning { until, exit }, Reason::Exited(exit));
+                let then = if remembered == PhaseName::Stopping { Then::End } else { then };
+                self.phase = Phase::Stopping { run, pid: None, stage, cause, then };
+                self.reason = Reason::Hook { hook };
+            }
+            (HookName::Reload, Live::Running(of, _)) if of == run => match &mut self.phase {
+                Phase::Running { vitals, .. } => {
+                    vitals.doing = Doing::ReloadHook { until };
+                    self.tell_running();
+                }
+                _ => {
+                    actions.push(Action::KillHook { run, hook });
+                    self.unloading = Some(run);
+                }
+            },
+            _ => actions.push(Action::KillHook { run, hook }),
+        }
+    }
+
+    /// It ended, and nobody knows whether its after-stop hook did: that runs again. Without one, what follows its end does.
+    fn clean_up_again(&mut self, now: Moment, run: RunId, actions: &mut Vec<Action>) {
+        let exit = self.exit.unwrap_or(Exit::Unknown);
+        let (cause, hook) = (Reason::Exited(exit), HookName::AfterStop);
+        match self.spec.hook(hook).map(|hook| now + hook.timeout) {
+            Some(until) => {
+                let stage = Stage::Cleaning { until, exit };
+                self.phase = Phase::Stopping { run, pid: None, stage, cause, then: Then::End };
+                self.reason = Reason::Hook { hook };
+                actions.push(Action::RunHook { run, hook });
+            }
+            None => {
+                // Nobody knows the gate yet.
+                self.start_gate = StartGate::Closed { on: self.spec.id.clone(), until: Condition::Started };
+                self.finish(now, Then::End, cause, Some(exit), actions);
+            }
+        }
     }
 
     fn recall_running(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
@@ -105,11 +233,15 @@ impl Service {
         let check = self.spec.ready.as_ref().map(|policy| &policy.check);
         match check {
             Some(ReadyCheck::After(span)) if self.since + *span <= now => {
-                self.phase = Phase::Running { run, pid };
-                self.reason = self.running_reason();
+                self.become_ready(now, run, pid, actions);
+                self.reason = match &self.phase {
+                    Phase::Running { .. } => self.running_reason(),
+                    _ => Reason::Hook { hook: HookName::AfterStart },
+                };
             }
             Some(ReadyCheck::After(_)) => self.begin_asking(self.since, run, pid, actions),
-            None | Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {
+            None
+            | Some(ReadyCheck::Probe(_) | ReadyCheck::Log(_) | ReadyCheck::Notify | ReadyCheck::Fd(_)) => {
                 self.begin_asking(now, run, pid, actions);
             }
         }
@@ -141,4 +273,14 @@ impl Service {
     pub fn stop_gate(&self) -> StopGate {
         self.stop_gate
     }
+}
+
+/// Whether the after-stop hook of this run is under way.
+fn is_cleaned_up(hooks: SeenHooks, of: RunId) -> bool {
+    hooks.live == Some((HookName::AfterStop, of))
+}
+
+/// Whether a hook is under way that stands between this run and its running.
+fn is_beside(hooks: SeenHooks, of: RunId) -> bool {
+    matches!(hooks.live, Some((HookName::AfterStart | HookName::BeforeStop, run)) if run == of)
 }

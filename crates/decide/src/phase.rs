@@ -1,6 +1,10 @@
 //! The vocabulary of the state machine: what a service may be doing, what may happen to it, what it may ask for.
 
-use mainstay_model::{Condition, Exit, Moment, PhaseName, Reason, RunId, ServiceId, Signal, SpawnFailure};
+use std::time::Duration;
+
+use mainstay_model::{
+    Condition, Exit, HookName, Moment, PhaseName, Reason, RunId, ServiceId, Signal, SpawnFailure,
+};
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,15 +39,24 @@ pub enum Phase {
         run: RunId,
         /// Its process.
         pid: u32,
+        /// How it is.
+        vitals: Vitals,
     },
-    /// A process was asked to end.
+    /// A process is frozen; nothing that it would have to do in time is asked of it.
+    Paused {
+        /// Its run.
+        run: RunId,
+        /// Its process.
+        pid: u32,
+    },
+    /// A process was asked to end, or is being asked, or what follows its end is under way.
     Stopping {
         /// Its run.
         run: RunId,
-        /// Its process, when it is known.
+        /// Its process, when it is known and has not ended.
         pid: Option<u32>,
-        /// When it is killed; `None`: it was.
-        kill_at: Option<Moment>,
+        /// How far that is.
+        stage: Stage,
         /// Why.
         cause: Reason,
         /// What follows.
@@ -67,6 +80,11 @@ pub struct Start {
 /// How far a start is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Its before-start hook runs.
+    Before {
+        /// When that is killed.
+        until: Moment,
+    },
     /// The process was asked for; nobody has answered.
     Spawning,
     /// The process runs; its check is asked until it succeeds.
@@ -82,6 +100,83 @@ pub enum Step {
         /// How many were answered with no.
         refusals: u32,
     },
+    /// Its check succeeded; its after-start hook runs.
+    After {
+        /// Its process.
+        pid: u32,
+        /// When the hook is killed.
+        until: Moment,
+    },
+}
+
+/// How a running service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// Since when it runs as far as anybody asks.
+    pub since: Moment,
+    /// The next asking; `None` while one is under way, `Moment::NEVER` without a health check.
+    pub next: Option<Moment>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Whether a health check has succeeded.
+    pub was_well: bool,
+    /// What its latest health check said, when that failed.
+    pub complaint: Option<String>,
+    /// What of its watchdog.
+    pub silence: Option<Silence>,
+    /// What it said that it does.
+    pub doing: Doing,
+}
+
+/// How long a service may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// In all.
+    pub limit: Duration,
+    /// From now on.
+    pub until: Moment,
+}
+
+/// What a running service says that it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Its work.
+    Work,
+    /// It reads its configuration again.
+    Reloading,
+    /// It is made to do so by a hook.
+    ReloadHook {
+        /// When that is killed; `Moment::NEVER`: it was.
+        until: Moment,
+    },
+    /// It is about to end by itself.
+    Ending,
+}
+
+/// How far a stop is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its before-stop hook runs.
+    Preparing {
+        /// When that is killed.
+        until: Moment,
+    },
+    /// It was asked to end.
+    Asked {
+        /// When it is killed.
+        kill_at: Moment,
+    },
+    /// It was killed.
+    Killed,
+    /// It has no process yet; its before-start hook was killed.
+    Unmade,
+    /// It has ended; its after-stop hook runs.
+    Cleaning {
+        /// When that is killed; `Moment::NEVER`: it was.
+        until: Moment,
+        /// How it ended.
+        exit: Exit,
+    },
 }
 
 /// What follows the end of a process that was asked to end.
@@ -93,6 +188,8 @@ pub enum Then {
     Again,
     /// What follows a failure.
     Fail,
+    /// What follows an end that nobody asked for.
+    End,
 }
 
 /// Whether its dependencies allow a start.
@@ -156,7 +253,15 @@ pub enum Event {
         /// How.
         exit: Exit,
     },
-    /// Its check was asked once.
+    /// It is to be frozen.
+    Pause,
+    /// It is to go on.
+    Resume,
+    /// It is to read its configuration again.
+    Reload,
+    /// Its failure is taken back, and its restarts are forgotten.
+    Reset,
+    /// One of its checks was asked once.
     Answered {
         /// Of which run.
         run: RunId,
@@ -165,8 +270,47 @@ pub enum Event {
         /// What it said: `Err` in words such as `refused`.
         answer: Result<(), String>,
     },
+    /// It said something by itself.
+    Notified {
+        /// Which run.
+        run: RunId,
+        /// What.
+        notice: Notice,
+    },
+    /// One of its hooks ended.
+    HookEnded {
+        /// For which run.
+        run: RunId,
+        /// Which.
+        hook: HookName,
+        /// How: `Err` in words such as `exited with 1`.
+        result: Result<(), String>,
+    },
     /// Time has passed.
     Tick,
+}
+
+/// What a service says by itself (`sd_notify(3)`; ready also by its descriptor).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `READY=1`, or the newline on its descriptor.
+    Ready,
+    /// `RELOADING=1`.
+    Reloading,
+    /// `STOPPING=1`.
+    Stopping,
+    /// `STATUS=`, `ERRNO=`: in words; empty takes it back.
+    Said(String),
+    /// `EXTEND_TIMEOUT_USEC=`: what is under way may take so long from now.
+    Extend(Duration),
+    /// `MAINPID=`: from now on this is its main process.
+    MainPid(u32),
+    /// `WATCHDOG=1`.
+    Alive,
+    /// `WATCHDOG=trigger`.
+    Trigger,
+    /// `WATCHDOG_USEC=`: from now on this is its longest silence.
+    Watchdog(Duration),
 }
 
 /// What a service asks for.
@@ -186,28 +330,71 @@ pub enum Action {
         /// What.
         signal: Signal,
     },
+    /// Send this to the main process alone.
+    SignalMain {
+        /// Of this run.
+        run: RunId,
+        /// What.
+        signal: Signal,
+    },
     /// Kill everything of this run; also while the process is still being made.
     Kill {
         /// Which.
         run: RunId,
     },
-    /// Ask the check once. Answered by `Answered`.
+    /// Ask a check once. Answered by `Answered`.
     Ask {
         /// For this run.
         run: RunId,
+        /// Which check.
+        check: Check,
         /// Which asking this is.
         question: QuestionId,
+    },
+    /// Freeze everything of this run.
+    Pause {
+        /// Which.
+        run: RunId,
+    },
+    /// Let everything of this run go on.
+    Resume {
+        /// Which.
+        run: RunId,
+    },
+    /// Run this hook. Answered by `HookEnded`.
+    RunHook {
+        /// For this run.
+        run: RunId,
+        /// Which.
+        hook: HookName,
+    },
+    /// Kill this hook; still answered by `HookEnded`.
+    KillHook {
+        /// For this run.
+        run: RunId,
+        /// Which.
+        hook: HookName,
     },
     /// The end or failed start of this run is taken in.
     Acknowledge {
         /// Which.
         run: RunId,
     },
-    /// The latest run is long over, and what is to be remembered has changed since.
+    /// What is to be remembered has changed since the latest process was asked for or ended. It says nothing of that one: an
+    /// end that was not told yet is still told.
     Remember {
-        /// Which.
+        /// The latest run, also when it has no process yet.
         run: RunId,
     },
+}
+
+/// Which check is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Whether it is ready.
+    Ready,
+    /// Whether it is well.
+    Health,
 }
 
 impl Phase {
@@ -218,18 +405,20 @@ impl Phase {
             Self::WaitingForDependency | Self::WaitingForBackoff { .. } => PhaseName::Waiting,
             Self::Starting(_) => PhaseName::Starting,
             Self::Running { .. } => PhaseName::Running,
+            Self::Paused { .. } => PhaseName::Paused,
             Self::Stopping { .. } => PhaseName::Stopping,
             Self::Completed => PhaseName::Completed,
             Self::Failed => PhaseName::Failed,
         }
     }
 
-    /// The live run: one whose process was asked for and has not ended.
+    /// The live run: one of which something runs or was asked for, its hooks included.
     pub fn live(&self) -> Option<RunId> {
         match self {
-            Self::Starting(Start { run, .. }) | Self::Running { run, .. } | Self::Stopping { run, .. } => {
-                Some(*run)
-            }
+            Self::Starting(Start { run, .. })
+            | Self::Running { run, .. }
+            | Self::Paused { run, .. }
+            | Self::Stopping { run, .. } => Some(*run),
             Self::Stopped
             | Self::WaitingForDependency
             | Self::WaitingForBackoff { .. }
@@ -241,11 +430,11 @@ impl Phase {
     /// The live process, when it is known.
     pub fn pid(&self) -> Option<u32> {
         match self {
-            Self::Starting(Start { step: Step::Asking { pid, .. }, .. }) | Self::Running { pid, .. } => {
-                Some(*pid)
-            }
+            Self::Starting(Start { step: Step::Asking { pid, .. } | Step::After { pid, .. }, .. })
+            | Self::Running { pid, .. }
+            | Self::Paused { pid, .. } => Some(*pid),
             Self::Stopping { pid, .. } => *pid,
-            Self::Starting(Start { step: Step::Spawning, .. })
+            Self::Starting(Start { step: Step::Before { .. } | Step::Spawning, .. })
             | Self::Stopped
             | Self::WaitingForDependency
             | Self::WaitingForBackoff { .. }

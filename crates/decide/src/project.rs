@@ -12,6 +12,7 @@ use mainstay_model::{Condition, Moment, PhaseName, Reason, RunId, ServiceId};
 use crate::{
     change::{Change, Seen},
     phase::{Action, Event, Goal, StartGate, StopGate},
+    rolling::Rollings,
     service::{Decision, Service},
 };
 
@@ -20,7 +21,7 @@ use crate::{
 pub struct Outcome {
     /// What to do, in this order.
     pub actions: Vec<(ServiceId, Action)>,
-    /// Which services changed their phase or readiness, in this order.
+    /// Which services changed their phase, readiness or health, in this order.
     pub changes: Vec<Change>,
     /// Services that are no longer in the project, and have ended.
     pub removed: Vec<ServiceId>,
@@ -37,6 +38,8 @@ pub struct Project {
     /// The highest run of a service that was removed: a name that comes back counts on from it.
     pub(crate) removed_run: RunId,
     touched: u64,
+    /// Restarts one after the other that are under way.
+    pub(crate) rollings: Rollings,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +69,7 @@ pub(crate) struct Facts {
     live: bool,
     started: bool,
     ready: bool,
+    healthy: bool,
     completed: bool,
 }
 
@@ -76,6 +80,7 @@ impl Facts {
             live: service.phase().live().is_some(),
             started: service.is_started(),
             ready: service.is_ready(),
+            healthy: service.is_healthy(),
             completed: service.is_completed(),
         }
     }
@@ -84,6 +89,7 @@ impl Facts {
         match until {
             Condition::Started => self.started,
             Condition::Ready => self.ready,
+            Condition::Healthy => self.healthy,
             Condition::Completed => self.completed,
         }
     }
@@ -117,12 +123,33 @@ impl Project {
     /// Ends and starts these, and only these.
     pub fn restart(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
         let keys = self.ranked(self.staying(ids));
+        self.leave_rolling(ids);
         self.deliver_all(now, keys.into_iter().map(|key| (key, Event::Restart(Reason::RestartRequested))))
     }
 
     /// Wants these down and kills them at once, and only these.
     pub fn kill(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
         self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Kill)))
+    }
+
+    /// Freezes these, and only these.
+    pub fn pause(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Pause)))
+    }
+
+    /// Lets these go on.
+    pub fn resume(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Resume)))
+    }
+
+    /// Has these read their configuration again.
+    pub fn reload(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Reload)))
+    }
+
+    /// Takes back the failures of these.
+    pub fn reset(&mut self, now: Moment, ids: &[ServiceId]) -> Outcome {
+        self.deliver_all(now, self.keys(ids).into_iter().map(|key| (key, Event::Reset)))
     }
 
     /// Something happened to one service. Of one that is not there, an end is still acknowledged.
@@ -192,7 +219,7 @@ impl Project {
         self.nodes.get(self.index.get(id)?)
     }
 
-    fn names(&self, keys: impl IntoIterator<Item = usize>) -> Vec<ServiceId> {
+    pub(crate) fn names(&self, keys: impl IntoIterator<Item = usize>) -> Vec<ServiceId> {
         keys.into_iter().filter_map(|key| self.nodes.get(&key)).map(|node| node.id.clone()).collect()
     }
 
@@ -248,7 +275,7 @@ impl Project {
     }
 
     /// Those of them that are not being removed.
-    fn staying(&self, ids: &[ServiceId]) -> Vec<usize> {
+    pub(crate) fn staying(&self, ids: &[ServiceId]) -> Vec<usize> {
         let stays = |key: &usize| self.nodes.get(key).is_some_and(|node| !node.doomed);
         self.keys(ids).into_iter().filter(stays).collect()
     }
@@ -259,9 +286,14 @@ impl Project {
         keys
     }
 
-    fn deliver_all(&mut self, now: Moment, events: impl IntoIterator<Item = (usize, Event)>) -> Outcome {
+    pub(crate) fn deliver_all(
+        &mut self,
+        now: Moment,
+        events: impl IntoIterator<Item = (usize, Event)>,
+    ) -> Outcome {
         let mut outcome = Outcome::default();
         self.work_off(now, events.into_iter().collect(), &mut outcome);
+        self.advance_rollings(now, &mut outcome);
         outcome
     }
 

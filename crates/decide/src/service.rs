@@ -7,11 +7,13 @@
 //!
 //! Every event that ends a run is acknowledged, also one of a run that is long over: whoever told it keeps it until then.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mainstay_model::{Condition, Exit, Kind, Moment, Reason, RunId, Spec};
 
-use crate::phase::{Action, Event, Goal, Phase, QuestionId, Start, StartGate, Step, StopGate, Then};
+use crate::phase::{
+    Action, Doing, Event, Goal, Phase, QuestionId, Stage, Start, StartGate, Step, StopGate, Then, Vitals,
+};
 
 /// What a service asks for after one event; its reason is then the service's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Service {
     pub(crate) down: Reason,
     /// The latest run.
     pub(crate) run: RunId,
+    /// An earlier daemon left something of it to be remembered.
+    pub(crate) is_recalled: bool,
     /// Its live run was made of another description, and it was not wanted when that came.
     pub(crate) outdated: bool,
     /// Its runs count on from here.
@@ -45,6 +49,18 @@ pub struct Service {
     /// Restarts that nobody asked for.
     pub(crate) restarts: u64,
     pub(crate) exit: Option<Exit>,
+    /// The run that ended like that.
+    pub(crate) exit_of: RunId,
+    /// What it says of itself.
+    pub(crate) said: Option<String>,
+    /// Its longest silence, as described or as it said itself.
+    pub(crate) silence_limit: Option<Duration>,
+    /// The run for which its after-start hook is over.
+    pub(crate) hooked: RunId,
+    /// How the latest reload by command ended.
+    pub(crate) reloaded: Option<Result<(), String>>,
+    /// The run whose reload hook was killed, has not ended, and is not waited for.
+    pub(crate) unloading: Option<RunId>,
 }
 
 impl Service {
@@ -60,12 +76,19 @@ impl Service {
             stop_gate: StopGate::Open,
             down: Reason::StopRequested,
             run: RunId::default(),
+            is_recalled: false,
             outdated: false,
             removed_run: RunId::default(),
             question: QuestionId::default(),
             attempts: 0,
             restarts: 0,
             exit: None,
+            exit_of: RunId::default(),
+            said: None,
+            silence_limit: None,
+            hooked: RunId::default(),
+            reloaded: None,
+            unloading: None,
         }
     }
 
@@ -87,19 +110,28 @@ impl Service {
 
     /// When to call [`Service::on`] with [`Event::Tick`] if nothing happens sooner.
     pub fn wake_at(&self) -> Option<Moment> {
-        match &self.phase {
+        let at = match &self.phase {
             Phase::WaitingForBackoff { until } => Some(*until),
-            Phase::Starting(Start { step: Step::Asking { deadline, next, .. }, .. }) => {
-                Some(next.map_or(*deadline, |next| next.min(*deadline)))
-            }
-            Phase::Stopping { kill_at, .. } => *kill_at,
-            Phase::Starting(Start { step: Step::Spawning, .. })
-            | Phase::Stopped
+            Phase::Starting(Start { step, .. }) => match step {
+                Step::Asking { deadline, next, .. } => {
+                    Some(next.map_or(*deadline, |next| next.min(*deadline)))
+                }
+                Step::Before { until } | Step::After { until, .. } => Some(*until),
+                Step::Spawning => None,
+            },
+            Phase::Running { vitals, .. } => vitals.wake_at(),
+            Phase::Stopping { stage, .. } => match stage {
+                Stage::Preparing { until } | Stage::Cleaning { until, .. } => Some(*until),
+                Stage::Asked { kill_at } => Some(*kill_at),
+                Stage::Killed | Stage::Unmade => None,
+            },
+            Phase::Stopped
             | Phase::WaitingForDependency
-            | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Completed
             | Phase::Failed => None,
-        }
+        };
+        at.filter(|at| *at != Moment::NEVER)
     }
 
     /// Another description: its command counts from the next start on, its policies at once.
@@ -114,10 +146,14 @@ impl Service {
                 self.begin_asking(now, run, pid, &mut decision.actions);
             }
             // Until now it would have been ready at its end: nobody has asked it yet.
-            Phase::Running { run, pid }
+            Phase::Running { run, pid, .. }
                 if old.kind == Kind::Oneshot && old.ready.is_none() && self.spec.ready.is_some() =>
             {
+                self.abort_reload(&mut decision.actions);
                 self.begin_asking(now, run, pid, &mut decision.actions);
+            }
+            Phase::Running { .. } if old.health != self.spec.health => {
+                self.change_health(now, &mut decision.actions);
             }
             _ => {}
         }
@@ -180,8 +216,8 @@ impl Service {
     /// Whether its process was made (and, for one that must go on, is still there).
     pub fn is_started(&self) -> bool {
         match &self.phase {
-            Phase::Starting(start) => matches!(start.step, Step::Asking { .. }),
-            Phase::Running { .. } | Phase::Completed => true,
+            Phase::Starting(start) => matches!(start.step, Step::Asking { .. } | Step::After { .. }),
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Completed => true,
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
@@ -193,9 +229,11 @@ impl Service {
     /// Whether it counts as ready: its check succeeded, or it has none and runs; a oneshot without a check: it completed.
     pub fn is_ready(&self) -> bool {
         match &self.phase {
+            Phase::Running { vitals: Vitals { doing: Doing::Ending, .. }, .. } => false,
             Phase::Running { .. } => self.spec.kind == Kind::Permanent || self.spec.ready.is_some(),
             Phase::Completed => true,
             Phase::Stopped
+            | Phase::Paused { .. }
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Starting(_)
@@ -214,6 +252,7 @@ impl Service {
         match until {
             Condition::Started => self.is_started(),
             Condition::Ready => self.is_ready(),
+            Condition::Healthy => self.is_healthy(),
             Condition::Completed => self.is_completed(),
         }
     }
@@ -224,50 +263,81 @@ impl Service {
             Event::Want => self.on_want(now, actions),
             Event::Stop(cause) => self.on_stop(now, cause, actions),
             Event::Kill => self.on_kill(actions),
+            Event::Pause => self.on_pause(actions),
+            Event::Resume => self.on_resume(now, actions),
+            Event::Reload => self.on_reload(now, actions),
+            Event::Reset => self.on_reset(actions),
+            Event::Notified { run, notice } => self.on_notified(now, run, notice, actions),
+            Event::HookEnded { run, hook, result } => self.on_hook_ended(now, run, hook, result, actions),
             Event::Restart(cause) => self.on_restart(now, cause, actions),
-            Event::StartGate(gate) => self.on_start_gate(gate, actions),
+            Event::StartGate(gate) => self.on_start_gate(now, gate, actions),
             Event::StopGate(gate) => self.on_stop_gate(now, gate, actions),
             Event::Spawned { run, pid } => self.on_spawned(now, run, pid, actions),
             Event::NotSpawned { run, failure } => {
                 self.on_end(now, run, Reason::NotSpawned(failure), None, actions);
             }
             Event::Exited { run, exit } => self.on_end(now, run, Reason::Exited(exit), Some(exit), actions),
-            Event::Answered { run, question, answer } => self.on_answered(now, run, question, answer),
+            Event::Answered { run, question, answer } => {
+                self.on_answered(now, run, question, answer, actions);
+            }
             Event::Tick => self.on_tick(now, actions),
         }
     }
 
     fn on_start(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        if self.goal == Goal::Down {
+            self.want_after_all(true, actions);
+        }
         match &self.phase {
             Phase::Completed | Phase::WaitingForBackoff { .. } => {
                 self.goal = Goal::Up;
-                self.start_afresh(actions);
+                self.start_afresh(now, actions);
             }
             Phase::Stopped
             | Phase::Failed
             | Phase::WaitingForDependency
             | Phase::Starting(_)
             | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Stopping { .. } => self.on_want(now, actions),
+        }
+    }
+
+    /// One that has ended by itself and is being cleaned up after: it was stopped meanwhile, and now it is wanted again.
+    fn want_after_all(&mut self, even_if_done: bool, actions: &mut Vec<Action>) {
+        let done = self.is_done();
+        if let Phase::Stopping { then: then @ Then::End, .. } = &mut self.phase
+            && (even_if_done || !done)
+        {
+            *then = Then::Again;
+            self.remember(actions);
         }
     }
 
     fn on_want(&mut self, now: Moment, actions: &mut Vec<Action>) {
         let was = std::mem::replace(&mut self.goal, Goal::Up);
         match &mut self.phase {
-            Phase::Stopped | Phase::Failed => self.start_afresh(actions),
-            Phase::Running { .. } | Phase::Starting(_) if self.outdated => {
+            Phase::Stopped | Phase::Failed => self.start_afresh(now, actions),
+            Phase::Running { .. } | Phase::Paused { .. } | Phase::Starting(_) if self.outdated => {
                 self.begin_stop(now, Reason::Changed, Then::Again, actions);
             }
             Phase::Running { .. } if was == Goal::Down => self.reason = self.running_reason(),
+            Phase::Paused { .. } if was == Goal::Down => self.reason = Reason::Paused,
             Phase::Starting(start) if was == Goal::Down => {
                 let start = start.clone();
                 self.reason = self.starting_reason(&start);
             }
-            Phase::Stopping { then: then @ Then::Stay, .. } => *then = Then::Again,
+            Phase::Stopping { then: then @ Then::Stay, .. } => {
+                *then = Then::Again;
+                if self.is_over() {
+                    self.remember(actions);
+                }
+            }
+            Phase::Stopping { .. } if was == Goal::Down => self.want_after_all(false, actions),
             Phase::Stopping { .. }
             | Phase::Starting(_)
             | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Completed => {}
@@ -278,10 +348,12 @@ impl Service {
         let was = std::mem::replace(&mut self.goal, Goal::Down);
         self.down = cause.clone();
         match &mut self.phase {
-            Phase::Starting(_) | Phase::Running { .. } => match self.stop_gate {
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } => match self.stop_gate {
                 StopGate::Open => self.begin_stop(now, cause, Then::Stay, actions),
                 StopGate::Closed => self.reason = Reason::Needed { by: Vec::new() },
             },
+            // It has ended already, by itself: what follows sees that it is not wanted.
+            Phase::Stopping { then: Then::End, .. } => {}
             Phase::Stopping { then, cause: old, .. } => {
                 *then = Then::Stay;
                 *old = cause;
@@ -302,19 +374,18 @@ impl Service {
     fn on_kill(&mut self, actions: &mut Vec<Action>) {
         let was = std::mem::replace(&mut self.goal, Goal::Down);
         self.down = Reason::KillRequested;
-        match (self.phase.live(), &self.phase) {
-            (Some(run), _) => {
-                let pid = self.phase.pid();
-                let cause = Reason::KillRequested;
-                self.phase = Phase::Stopping { run, pid, kill_at: None, cause, then: Then::Stay };
-                self.reason = self.stopping_reason();
-                actions.push(Action::Kill { run });
-            }
-            (None, Phase::Completed) => {}
-            (None, Phase::Stopped) if was == Goal::Down => {}
-            (None, _) => {
+        match &self.phase {
+            Phase::Completed => {}
+            Phase::Stopped if was == Goal::Down => {}
+            Phase::Stopped
+            | Phase::WaitingForDependency
+            | Phase::WaitingForBackoff { .. }
+            | Phase::Failed => {
                 self.phase = Phase::Stopped;
                 self.reason = Reason::KillRequested;
+            }
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } | Phase::Stopping { .. } => {
+                self.kill_all(actions);
             }
         }
     }
@@ -327,7 +398,7 @@ impl Service {
                 // What completed was something else.
                 self.phase = Phase::Stopped;
                 self.reason = cause;
-                actions.push(Action::Remember { run: self.run });
+                self.remember(actions);
                 return;
             }
             Reason::Changed if self.goal == Goal::Down => {
@@ -335,17 +406,24 @@ impl Service {
                 return;
             }
             _ if self.goal == Goal::Down => return,
-            Reason::DependencyLost { .. } if self.phase.live().is_none() => return,
+            Reason::DependencyLost { .. } if self.phase.live().is_none() || self.is_over() => return,
             _ => {}
         }
         match &mut self.phase {
-            Phase::Starting(_) | Phase::Running { .. } => self.begin_stop(now, cause, Then::Again, actions),
-            Phase::Stopping { then, .. } => *then = Then::Again,
+            Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. } => {
+                self.begin_stop(now, cause, Then::Again, actions);
+            }
+            Phase::Stopping { then, .. } => {
+                *then = Then::Again;
+                if self.is_over() {
+                    self.remember(actions);
+                }
+            }
             Phase::Stopped
             | Phase::WaitingForDependency
             | Phase::WaitingForBackoff { .. }
             | Phase::Completed
-            | Phase::Failed => self.start_afresh(actions),
+            | Phase::Failed => self.start_afresh(now, actions),
         }
     }
 
@@ -356,17 +434,17 @@ impl Service {
         self.stop_gate = stop;
     }
 
-    fn on_start_gate(&mut self, gate: StartGate, actions: &mut Vec<Action>) {
+    fn on_start_gate(&mut self, now: Moment, gate: StartGate, actions: &mut Vec<Action>) {
         self.start_gate = gate;
         if self.phase == Phase::WaitingForDependency {
-            self.pass_start_gate(actions);
+            self.pass_start_gate(now, actions);
         }
     }
 
     fn on_stop_gate(&mut self, now: Moment, gate: StopGate, actions: &mut Vec<Action>) {
         self.stop_gate = gate;
-        let held =
-            self.goal == Goal::Down && matches!(self.phase, Phase::Starting(_) | Phase::Running { .. });
+        let lives = matches!(self.phase, Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. });
+        let held = self.goal == Goal::Down && lives;
         match gate {
             StopGate::Open if held => self.begin_stop(now, self.down.clone(), Then::Stay, actions),
             StopGate::Open | StopGate::Closed => {}
@@ -377,31 +455,24 @@ impl Service {
         if self.wake_at().is_none_or(|at| at > now) {
             return;
         }
-        match &mut self.phase {
+        match &self.phase {
             Phase::WaitingForBackoff { .. } => {
                 self.restarts += 1;
-                self.start(actions);
+                self.start(now, actions);
             }
-            Phase::Starting(Start { run, step: Step::Asking { deadline, next, pid, .. } }) => {
-                let (run, pid) = (*run, *pid);
-                if *deadline > now {
-                    *next = None;
-                    self.ask(run, actions);
-                } else {
-                    self.ready_deadline(now, run, pid, actions);
-                }
-            }
-            Phase::Stopping { run, kill_at, .. } => {
-                *kill_at = None;
-                actions.push(Action::Kill { run: *run });
-                self.reason = self.stopping_reason();
-            }
-            Phase::Starting(_)
-            | Phase::Stopped
+            Phase::Starting(_) => self.on_start_due(now, actions),
+            Phase::Running { .. } => self.on_vitals_due(now, actions),
+            Phase::Stopping { .. } => self.on_stop_due(now, actions),
+            Phase::Stopped
             | Phase::WaitingForDependency
-            | Phase::Running { .. }
+            | Phase::Paused { .. }
             | Phase::Completed
             | Phase::Failed => {}
         }
+    }
+
+    /// What it says of itself.
+    pub fn said(&self) -> Option<&str> {
+        self.said.as_deref()
     }
 }

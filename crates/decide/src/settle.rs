@@ -23,7 +23,64 @@ pub enum Standing {
     Pending,
 }
 
+/// What can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// It is ready; a oneshot without a check: it completed.
+    Ready,
+    /// It is ready and well.
+    Healthy,
+    /// It ended well.
+    Completed,
+    /// It does not run, and is not wanted.
+    Stopped,
+    /// It is frozen.
+    Paused,
+    /// Its reload is over.
+    Reloaded,
+}
+
+/// What is so already, and is not what is waited for.
+fn as_pending(standing: Standing) -> Standing {
+    match standing {
+        Standing::Done | Standing::Pending => Standing::Pending,
+        Standing::Failed => Standing::Failed,
+    }
+}
+
 impl Project {
+    /// Whether this is so of this one, or cannot become so by itself.
+    pub fn standing(&self, id: &ServiceId, awaited: Awaited) -> Standing {
+        let Some(service) = self.service(id) else {
+            return if awaited == Awaited::Stopped { Standing::Done } else { Standing::Failed };
+        };
+        match awaited {
+            Awaited::Ready if self.is_rolling(id) => match self.standing_up(id) {
+                Standing::Done => Standing::Pending,
+                standing => standing,
+            },
+            Awaited::Ready => self.standing_up(id),
+            Awaited::Healthy if service.is_healthy() => Standing::Done,
+            Awaited::Healthy => as_pending(self.standing_up(id)),
+            Awaited::Completed if service.is_completed() => Standing::Done,
+            Awaited::Completed => as_pending(self.standing_up(id)),
+            Awaited::Stopped => match (service.phase().live(), service.goal()) {
+                (None, _) => Standing::Done,
+                (Some(_), Goal::Down) => Standing::Pending,
+                (Some(_), Goal::Up) => Standing::Failed,
+            },
+            Awaited::Paused => match service.phase() {
+                Phase::Paused { .. } => Standing::Done,
+                _ => Standing::Failed,
+            },
+            Awaited::Reloaded => match (service.phase(), service.reload()) {
+                (_, (true, _)) => Standing::Pending,
+                (Phase::Running { .. }, (false, Some(Ok(())) | None)) => Standing::Done,
+                (_, (false, _)) => Standing::Failed,
+            },
+        }
+    }
+
     /// Whether this one is ready (a oneshot: completed), or cannot become so by itself: it failed, it ended and its policy
     /// leaves it so, somebody stopped it, or it waits for one of which that is true.
     pub fn standing_up(&self, id: &ServiceId) -> Standing {
@@ -52,7 +109,9 @@ impl Project {
             kind: service.spec().kind,
             wanted: service.goal() == Goal::Up,
             phase: service.phase().name(),
+            health: service.health(),
             ready: service.is_ready(),
+            said: service.said().map(str::to_owned),
             pid: service.phase().pid(),
             run: service.run(),
             restarts: service.restarts(),
@@ -83,7 +142,7 @@ impl Project {
         let service = &node.service;
         match service.phase() {
             Phase::Running { .. } | Phase::Completed if service.is_ready() => Standing::Done,
-            Phase::Failed | Phase::Stopped => Standing::Failed,
+            Phase::Failed | Phase::Stopped | Phase::Paused { .. } => Standing::Failed,
             _ if service.goal() == Goal::Down => Standing::Failed,
             Phase::WaitingForDependency => {
                 let hopeless =
@@ -110,8 +169,11 @@ impl Project {
         let mut node = self.node(id)?;
         let root = loop {
             let Reason::Dependency { on, until, .. } = node.service.reason() else {
-                break (node.service.phase().name() != PhaseName::Running || links.is_empty())
-                    .then(|| self.own_reason(node));
+                let tells = |reason: &Reason| matches!(reason, Reason::Failing { .. });
+                let tells = links.is_empty()
+                    || node.service.phase().name() != PhaseName::Running
+                    || tells(node.service.reason());
+                break tells.then(|| self.own_reason(node));
             };
             if links.len() == CHAIN_LIMIT {
                 links.pop();
@@ -127,7 +189,7 @@ impl Project {
         })
     }
 
-    fn own_reason(&self, node: &Node) -> Reason {
+    pub(crate) fn own_reason(&self, node: &Node) -> Reason {
         match node.service.reason() {
             Reason::Needed { .. } => {
                 let live = |key: &usize| {

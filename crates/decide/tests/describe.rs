@@ -6,7 +6,9 @@ mod scene;
 use std::time::Duration;
 
 use mainstay_decide::{Event, Standing};
-use mainstay_model::{Condition, PhaseName, ReadyCheck, ReadyPolicy, RestartPolicy, RestartWhen, Spec};
+use mainstay_model::{
+    Condition, PhaseName, Probe, ReadyCheck, ReadyPolicy, RestartPolicy, RestartWhen, Spec,
+};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
 use Condition::{Completed, Ready};
@@ -234,7 +236,7 @@ fn another_check_is_asked_at_once_while_it_starts_and_not_when_it_runs() {
 fn an_answer_that_was_under_way_says_nothing_of_the_check_that_is_asked_now() {
     let mut stage = up(&[permanent("api").asked()]);
     let earlier = stage.question("api");
-    let other = ReadyCheck::Tcp("127.0.0.1:81".to_owned());
+    let other = ReadyCheck::Probe(Probe::Tcp("127.0.0.1:81".to_owned()));
     let ready = permanent("api").asked().ready.map(|ready| ReadyPolicy { check: other, ..ready });
     stage.apply(&[Spec { ready, ..permanent("api") }]);
     assert_eq!(stage.asked(), ["ask api"]);

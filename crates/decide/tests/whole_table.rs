@@ -6,9 +6,10 @@ mod scene;
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use mainstay_decide::{Event, QuestionId, Service, StartGate, StopGate};
+use mainstay_decide::{Event, Notice, QuestionId, Service, StartGate, StopGate};
 use mainstay_model::{
-    Condition, Exit, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind, Spec,
+    Condition, Exit, HookName, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind,
+    Spec,
 };
 use scene::{With as _, actions_text, at, golden, id, oneshot, permanent, state_text};
 
@@ -48,7 +49,20 @@ fn exited(exit: Exit) -> Event {
 }
 
 fn answered(answer: Result<(), &str>) -> Event {
-    Event::Answered { run: RunId(1), question: QuestionId(1), answer: answer.map_err(str::to_owned) }
+    nth_answer(1, answer)
+}
+
+/// The answer to this asking.
+fn nth_answer(number: u64, answer: Result<(), &str>) -> Event {
+    Event::Answered { run: RunId(1), question: QuestionId(number), answer: answer.map_err(str::to_owned) }
+}
+
+fn hooked(hook: HookName, result: Result<(), &str>) -> Event {
+    Event::HookEnded { run: RunId(1), hook, result: result.map_err(str::to_owned) }
+}
+
+fn said(notice: Notice) -> Event {
+    Event::Notified { run: RunId(1), notice }
 }
 
 fn closed() -> Event {
@@ -250,8 +264,160 @@ fn states_of_ending() -> Vec<State> {
     ]
 }
 
+/// One with every hook.
+fn hooks() -> Spec {
+    permanent("api").hooked()
+}
+
+/// Whose process was made, and then this.
+fn up(more: Vec<Event>) -> Vec<(u64, Event)> {
+    now([Event::Start, spawned()].into_iter().chain(more))
+}
+
+/// The same of one whose hook went well before.
+fn with_hooks(more: Vec<Event>) -> Vec<(u64, Event)> {
+    now([Event::Start, hooked(HookName::BeforeStart, Ok(())), spawned()].into_iter().chain(more))
+}
+
+/// Its hook after the start went well.
+fn begun() -> Event {
+    hooked(HookName::AfterStart, Ok(()))
+}
+
+fn states_of_health() -> Vec<State> {
+    let well = || permanent("api").well();
+    vec![
+        state(
+            "starting: before-start hook",
+            "starting: before-start hook | up | hook-running",
+            hooks(),
+            now([Event::Start]),
+        ),
+        state(
+            "starting: after-start hook",
+            "starting: after-start hook | up | hook-running",
+            hooks(),
+            with_hooks(vec![]),
+        ),
+        state(
+            "starting: waits for its READY=1",
+            "starting: time | up | not-ready",
+            permanent("api").notifies(),
+            up(vec![]),
+        ),
+        state("running, with hooks", "running | up | running", hooks(), with_hooks(vec![begun()])),
+        state("running, asked for its health", "running: asking | up | running", well(), up(vec![])),
+        state(
+            "running, not well yet",
+            "running: not well yet | up | failing-health-check",
+            well(),
+            up(vec![answered(Err("refused"))]),
+        ),
+        state("running, well", "running: well | up | running", well(), up(vec![answered(Ok(()))])),
+        state(
+            "running, one failure from its end",
+            "running: asking | up | failing-health-check",
+            well(),
+            vec![
+                (NOW - 20, Event::Start),
+                (NOW - 20, spawned()),
+                (NOW - 20, answered(Ok(()))),
+                (NOW - 10, Event::Tick),
+                (NOW - 10, nth_answer(2, Err("refused"))),
+                (NOW, Event::Tick),
+            ],
+        ),
+    ]
+}
+
+fn states_of_notices_and_pauses() -> Vec<State> {
+    vec![
+        state(
+            "running, watched",
+            "running | up | ready",
+            permanent("api").notifies(),
+            up(vec![said(Notice::Ready)]),
+        ),
+        state(
+            "running, reloading",
+            "running: reloading | up | reloading",
+            permanent("api").notifies(),
+            up(vec![said(Notice::Ready), said(Notice::Reloading)]),
+        ),
+        state(
+            "running, reload hook",
+            "running: reload hook | up | reloading",
+            hooks(),
+            with_hooks(vec![begun(), Event::Reload]),
+        ),
+        state(
+            "running, ending by itself",
+            "running: ending | up | ending-itself",
+            permanent("api"),
+            up(vec![said(Notice::Stopping)]),
+        ),
+        state("paused", "paused | up | paused", permanent("api"), up(vec![Event::Pause])),
+        state(
+            "paused, held",
+            "paused | down | needed-by-others",
+            permanent("api"),
+            up(vec![Event::Pause, HELD, STOP]),
+        ),
+        state("paused, with hooks", "paused | up | paused", hooks(), with_hooks(vec![begun(), Event::Pause])),
+    ]
+}
+
+fn states_of_hooks_at_the_end() -> Vec<State> {
+    vec![
+        state(
+            "stopping: before-start hook killed",
+            "stopping: before-start hook killed, then stay | down | killing",
+            hooks(),
+            now([Event::Start, STOP]),
+        ),
+        state(
+            "stopping: before-start hook killed, then again",
+            "stopping: before-start hook killed, then again | up | killing",
+            hooks(),
+            now([Event::Start, Event::Restart(Reason::RestartRequested)]),
+        ),
+        state(
+            "stopping: before-stop hook",
+            "stopping: before-stop hook, then stay | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), STOP]),
+        ),
+        state(
+            "stopping: after-stop hook",
+            "stopping: after-stop hook, then stay | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), STOP, hooked(HookName::BeforeStop, Ok(())), exited(Exit::Code(0))]),
+        ),
+        state(
+            "stopping: after-stop hook of a crash",
+            "stopping: after-stop hook, then as it ended | up | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), exited(Exit::Code(1))]),
+        ),
+        state(
+            "stopping: after-stop hook of a crash, killed",
+            "stopping: after-stop hook killed, then as it ended | down | hook-running",
+            hooks(),
+            with_hooks(vec![begun(), exited(Exit::Code(1)), Event::Kill]),
+        ),
+        state(
+            "oneshot: after-stop hook of a good end",
+            "stopping: after-stop hook, then as it ended | up | hook-running",
+            oneshot("migrate").hooked(),
+            with_hooks(vec![begun(), exited(Exit::Code(0))]),
+        ),
+    ]
+}
+
 fn states() -> Vec<State> {
-    states_of_rest().into_iter().chain(states_of_life()).chain(states_of_ending()).collect()
+    let life = states_of_rest().into_iter().chain(states_of_life()).chain(states_of_ending());
+    let care = states_of_health().into_iter().chain(states_of_notices_and_pauses());
+    life.chain(care).chain(states_of_hooks_at_the_end()).collect()
 }
 
 /// Every event, with when it happens; `own` is the service's latest run.
@@ -261,12 +427,11 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         || SpawnFailure { kind: SpawnFailureKind::NoProgram, text: "`./serve` is missing".to_owned() };
     let lost = Event::Restart(Reason::DependencyLost { on: id("db") });
     let exited = |run, exit| Event::Exited { run, exit };
-    let answered = |run, question, answer| Event::Answered { run, question, answer };
     let no = || Err("refused".to_owned());
-    let latest = service.question();
     let due = service.wake_at().unwrap_or(at(NOW) + Duration::from_secs(3_600));
     let now = |name, event| (name, at(NOW), event);
-    vec![
+    let question = service.question();
+    let mut events = vec![
         now("start", Event::Start),
         now("want", Event::Want),
         now("stop", STOP),
@@ -287,14 +452,49 @@ fn events(service: &Service) -> Vec<(&'static str, Moment, Event)> {
         now("exited by SEGV", exited(own, Exit::Signal(Signal::from_number(11).unwrap()))),
         now("exited, unknown", exited(own, Exit::Unknown)),
         now("exited, stale", exited(STALE, Exit::Code(0))),
-        now("answered yes", answered(own, latest, Ok(()))),
-        now("answered no", answered(own, latest, no())),
-        now("answered yes, stale", answered(STALE, latest, Ok(()))),
-        now("answered no, stale", answered(STALE, latest, no())),
-        now("answered yes, earlier", answered(own, EARLIER, Ok(()))),
-        now("answered no, earlier", answered(own, EARLIER, no())),
-        now("tick, early", Event::Tick),
-        ("tick, due", due, Event::Tick),
+        now("answered yes", Event::Answered { run: own, question, answer: Ok(()) }),
+        now("answered no", Event::Answered { run: own, question, answer: no() }),
+        now("answered yes, stale", Event::Answered { run: STALE, question, answer: Ok(()) }),
+        now("answered no, stale", Event::Answered { run: STALE, question, answer: no() }),
+        now("answered yes, earlier", Event::Answered { run: own, question: EARLIER, answer: Ok(()) }),
+        now("answered no, earlier", Event::Answered { run: own, question: EARLIER, answer: no() }),
+    ];
+    events.extend(events_of_care(own).into_iter().map(|(name, event)| now(name, event)));
+    events.extend([now("tick, early", Event::Tick), ("tick, due", due, Event::Tick)]);
+    events
+}
+
+/// What hooks, notices and a person do to a service that is looked after.
+fn events_of_care(own: RunId) -> Vec<(&'static str, Event)> {
+    let told = |notice| Event::Notified { run: own, notice };
+    let failed = || Err("exited with 1".to_owned());
+    let hook = |hook, result| Event::HookEnded { run: own, hook, result };
+    vec![
+        ("pause", Event::Pause),
+        ("resume", Event::Resume),
+        ("reload", Event::Reload),
+        ("reset", Event::Reset),
+        ("says ready", told(Notice::Ready)),
+        ("says ready, stale", Event::Notified { run: STALE, notice: Notice::Ready }),
+        ("says reloading", told(Notice::Reloading)),
+        ("says stopping", told(Notice::Stopping)),
+        ("says words", told(Notice::Said("well".to_owned()))),
+        ("says: longer", told(Notice::Extend(Duration::from_secs(100)))),
+        ("says: main process", told(Notice::MainPid(44))),
+        ("says: alive", told(Notice::Alive)),
+        ("says: trigger", told(Notice::Trigger)),
+        ("says: watchdog of 1 s", told(Notice::Watchdog(Duration::from_secs(1)))),
+        ("hook before_start, well", hook(HookName::BeforeStart, Ok(()))),
+        ("hook before_start, failed", hook(HookName::BeforeStart, failed())),
+        ("hook after_start, well", hook(HookName::AfterStart, Ok(()))),
+        ("hook after_start, failed", hook(HookName::AfterStart, failed())),
+        ("hook before_stop, well", hook(HookName::BeforeStop, Ok(()))),
+        ("hook before_stop, failed", hook(HookName::BeforeStop, failed())),
+        ("hook after_stop, well", hook(HookName::AfterStop, Ok(()))),
+        ("hook after_stop, failed", hook(HookName::AfterStop, failed())),
+        ("hook reload, well", hook(HookName::Reload, Ok(()))),
+        ("hook reload, failed", hook(HookName::Reload, failed())),
+        ("hook, stale", Event::HookEnded { run: STALE, hook: HookName::BeforeStart, result: Ok(()) }),
     ]
 }
 
@@ -338,7 +538,7 @@ fn the_table_is_as_it_was_read() {
 fn every_cell_is_reached() {
     let states = states();
     let cells: usize = states.iter().map(|state| block(state).1).sum();
-    assert_eq!(cells, states.len() * 28);
+    assert_eq!(cells, states.len() * 53);
     let names: std::collections::BTreeSet<&str> = states.iter().map(|state| state.name).collect();
     assert_eq!(names.len(), states.len(), "each state has a name of its own");
     let texts: std::collections::BTreeSet<&str> =
@@ -351,7 +551,22 @@ fn every_cell_is_reached() {
         "starting: asking",
         "starting: pausing",
         "starting: time",
+        "starting: before-start hook",
+        "starting: after-start hook",
         "running",
+        "running: asking",
+        "running: not well yet",
+        "running: well",
+        "running: reloading",
+        "running: reload hook",
+        "running: ending",
+        "paused",
+        "stopping: before-start hook killed, then stay",
+        "stopping: before-start hook killed, then again",
+        "stopping: before-stop hook, then stay",
+        "stopping: after-stop hook, then stay",
+        "stopping: after-stop hook, then as it ended",
+        "stopping: after-stop hook killed, then as it ended",
         "stopping: signalled, then stay",
         "stopping: signalled, then again",
         "stopping: signalled, then fail",

@@ -10,8 +10,8 @@ use std::{
 };
 
 use mainstay_host::{
-    Leader, Limits, Output, Process, ProcessTable, RunTrace, SpawnRequest, adopt_orphans, next_dead_child,
-    read_stat, reap_child, spawn,
+    Leader, Limits, Output, Process, ProcessTable, RunTrace, SpawnRequest, adopt_orphans, children_of,
+    next_dead_child, read_stat, reap_child, spawn,
 };
 use mainstay_model::Signal;
 
@@ -58,7 +58,7 @@ fn a_run_is_found_with_all_that_it_left_and_nothing_else() {
     wait_until("orphans fall to this process", || {
         ["orphan", "unmarked"].iter().all(|name| read_stat(pid(name)).unwrap().parent == own)
     });
-    let run = RunTrace { leader: leader.pid, leader_start: leader.start_time, marks: vec![mark] };
+    let run = trace_of(&leader, mark);
     let found = |leader| -> Vec<u32> {
         ProcessTable::read(&[own]).leftovers(&run, leader).iter().map(|row| row.pid).collect()
     };
@@ -97,6 +97,10 @@ fn a_run_is_found_with_all_that_it_left_and_nothing_else() {
     assert_eq!(found(Leader::Included), [] as [u32; 0]);
 }
 
+fn trace_of(leader: &Process, mark: String) -> RunTrace {
+    RunTrace { leader: leader.pid, leader_start: leader.start_time, marks: vec![mark], ..RunTrace::default() }
+}
+
 fn read_pids(reader: &mut impl Read) -> Vec<(String, u32)> {
     let mut text = String::new();
     let mut byte = [0];
@@ -110,6 +114,27 @@ fn read_pids(reader: &mut impl Read) -> Vec<(String, u32)> {
             (name.to_owned(), pid.parse().unwrap())
         })
         .collect()
+}
+
+#[test]
+fn children_of_all_threads_are_found() {
+    let own = std::process::id();
+    let (to, from) = std::sync::mpsc::channel();
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        let mut child = Command::new("sleep").arg("76").stdin(Stdio::null()).spawn().unwrap();
+        to.send(child.id()).unwrap();
+        let _ = wait.recv();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+    let child = from.recv().unwrap();
+    assert!(children_of(own).contains(&child));
+    let table = ProcessTable::read_children(&[1], &[own]);
+    assert!(table.row(child).is_some() && table.row(1).is_some());
+    drop(done);
+    thread.join().unwrap();
+    assert!(!children_of(own).contains(&child));
 }
 
 #[test]

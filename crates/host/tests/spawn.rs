@@ -326,3 +326,32 @@ fn nothing_stays_behind_in_the_parent() {
     assert!(descriptors() < before + 20, "{before} descriptors became {}", descriptors());
     assert!(File::open("/dev/null").unwrap().as_raw_fd() > 2);
 }
+
+#[test]
+fn a_descriptor_is_passed_under_any_number() {
+    let place = Place::new();
+    for number in [3, 15, 16, 17, 40, 1023] {
+        let (mut reading, writing) = std::io::pipe().unwrap();
+        // One that is in the way of another's target, and in the way of what the new process needs itself.
+        let in_the_way = rustix::io::fcntl_dupfd_cloexec(&writing, number).unwrap();
+        let script = format!("echo here > /proc/self/fd/{number}; ls /proc/self/fd | wc -l");
+        let output = File::create(&place.output).unwrap();
+        let process = spawn(&SpawnRequest {
+            words: &["sh", "-c", &script].map(str::to_owned),
+            env: &["PATH=/usr/bin:/bin".to_owned()],
+            dir: place.path(),
+            identity: None,
+            output: Output::Both(output.as_fd()),
+            pass: &[(in_the_way.as_fd(), number)],
+            record: None,
+            limits: &Limits::unchanged(),
+        });
+        assert_eq!(end_of(&process.unwrap()), Exit::Code(0));
+        // The streams, this one, and the folder that is listed.
+        assert_eq!(fs::read_to_string(&place.output).unwrap(), "5\n");
+        drop((writing, in_the_way));
+        let mut said = String::new();
+        reading.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "here\n", "{number}");
+    }
+}

@@ -104,6 +104,8 @@ impl<Out: Serialize, In: DeserializeOwned> MailBox<Out, In> {
                 Ok(packet) if packet.length == 0 => return Mail::Gone,
                 Ok(packet) => packet,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Mail::Nothing,
+                // It died with something unread. That is said once, and before what it said itself, which still counts.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
                 Err(_) => return Mail::Gone,
             };
             if packet.cut {
@@ -128,5 +130,26 @@ fn can_wait(error: &io::Error) -> bool {
 impl<Out, In> AsFd for MailBox<Out, In> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_before_a_death_counts_though_something_was_left_unread() {
+        let (ours, theirs) = mainstay_host::packet_pair().unwrap();
+        let mut left = MailBox::<u32, u32>::new(ours);
+        let mut right = MailBox::<u32, u32>::new(theirs);
+        right.send(&1, None);
+        left.send(&7, None);
+        right.send(&2, None);
+        drop(right);
+        for expected in [1, 2] {
+            let mail = left.receive(Patience::Never);
+            assert!(matches!(mail, Mail::Message(number, None) if number == expected), "{mail:?}");
+        }
+        assert!(matches!(left.receive(Patience::Never), Mail::Gone));
     }
 }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{effective_uid, is_in_memory};
+use mainstay_host::{SOCKET_PATH_LIMIT, effective_uid, is_in_memory};
 
 /// Where things are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub fn by_hand_lock(state_dir: &Path, slot: &str) -> PathBuf {
 
 /// Where the buffer of the pump may be when the run-time folder is on a disk.
 const MEMORY_FOLDER: &str = "/dev/shm";
+
+/// Where notify sockets may be that services of other users must reach: nobody else gets into the run-time folder.
+const SHARED_FOLDERS: [&str; 3] = ["/run", MEMORY_FOLDER, "/tmp"];
 
 impl Options {
     /// The words of a command line that starts this program as `role` (`keeper`, `run`).
@@ -92,11 +95,36 @@ impl Options {
         if is_in_memory(&self.run_dir) || !is_in_memory(Path::new(MEMORY_FOLDER)) {
             return self.run_dir.join("memory");
         }
-        // Its keys are fixed, so the name is the same for each keeper of this program.
-        let mut hasher = DefaultHasher::new();
-        hasher.write(self.run_dir.as_os_str().as_encoded_bytes());
-        Path::new(MEMORY_FOLDER).join(format!("mainstay-{}-{:016x}", effective_uid(), hasher.finish()))
+        let key = hash(self.run_dir.as_os_str().as_encoded_bytes());
+        Path::new(MEMORY_FOLDER).join(format!("mainstay-{}-{key:016x}", effective_uid()))
     }
+
+    /// Where notify sockets of services of our own user are.
+    pub(crate) fn notify_dir(&self) -> PathBuf {
+        self.run_dir.join("notify")
+    }
+
+    /// Where those of services of other users may be.
+    pub(crate) fn shared_notify_dirs(&self) -> impl Iterator<Item = PathBuf> + use<> {
+        let key = hash(self.run_dir.as_os_str().as_encoded_bytes());
+        SHARED_FOLDERS.into_iter().map(move |dir| Path::new(dir).join(format!("mainstay-notify-{key:016x}")))
+    }
+}
+
+/// The notify socket of a slot in one of these folders; by a number when the slot's name is too long for a socket.
+pub(crate) fn notify_socket(dir: &Path, slot: &str) -> PathBuf {
+    let path = dir.join(slot);
+    if path.as_os_str().len() <= SOCKET_PATH_LIMIT {
+        return path;
+    }
+    dir.join(format!(".{:016x}", hash(slot.as_bytes())))
+}
+
+/// Its keys are fixed: the same for each keeper of this program.
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// Our own environment, as those that we start get it. One that is no UTF-8 is left out.
@@ -113,6 +141,10 @@ pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
     if memory.exists() {
         std::fs::remove_dir_all(memory)?;
     }
+    for dir in options.shared_notify_dirs() {
+        // Somebody else's of that name was never used.
+        let _ = std::fs::remove_dir_all(dir);
+    }
     for entry in std::fs::read_dir(&options.run_dir)? {
         let path = entry?.path();
         if path == lock {
@@ -125,4 +157,18 @@ pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
         }
     }
     std::fs::remove_file(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_the_name_of_its_slot_as_far_as_that_fits() {
+        let dir = PathBuf::from(format!("/run/{}", "d".repeat(75)));
+        assert_eq!(notify_socket(&dir, "api@2+before_start"), dir.join("api@2+before_start"));
+        let long = notify_socket(&dir, &"s".repeat(64));
+        assert!(long.as_os_str().len() <= SOCKET_PATH_LIMIT, "{}", long.display());
+        assert_ne!(long, notify_socket(&dir, &"t".repeat(64)));
+    }
 }

@@ -8,6 +8,7 @@
 mod content;
 mod cutter;
 mod error;
+mod expect;
 mod files;
 mod find;
 mod follow;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use cutter::LINE_LIMIT;
 pub use error::LogError;
+pub use expect::{Answer, Awaited, Expect, Expecting};
 pub use follow::{Follow, Handle};
 pub use last::From;
 pub use read::{Line, Sink, folders, read};

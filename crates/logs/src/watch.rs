@@ -10,7 +10,7 @@ use std::{
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::LogError;
+use crate::{LogError, expect::Order};
 
 /// What happened since it was last asked for.
 #[derive(Debug, Default)]
@@ -23,13 +23,20 @@ pub(crate) struct News {
     pub(crate) all: bool,
     /// Services to be followed as well.
     pub(crate) added: Vec<String>,
+    /// Lines that are waited for, or no longer.
+    pub(crate) orders: Vec<Order>,
     /// Read what there is, and end.
     pub(crate) finish: bool,
 }
 
 impl News {
     fn is_none(&self) -> bool {
-        self.changed.is_empty() && self.moved.is_empty() && self.added.is_empty() && !self.all && !self.finish
+        self.changed.is_empty()
+            && self.moved.is_empty()
+            && self.added.is_empty()
+            && self.orders.is_empty()
+            && !self.all
+            && !self.finish
     }
 
     fn take_in(&mut self, root: &Path, event: &Event) {
@@ -121,6 +128,12 @@ impl Watch {
     /// Watches the folder of one service; nothing when there is none yet.
     pub(crate) fn watch_service(&mut self, service: &str) -> Result<(), LogError> {
         self.watch(&self.root.join(service))
+    }
+
+    /// Watches the folder of one service no more.
+    pub(crate) fn leave_service(&mut self, service: &str) {
+        // One that is gone is watched no more in any case.
+        let _ = self.watcher.unwatch(&self.root.join(service));
     }
 
     fn watch(&mut self, path: &Path) -> Result<(), LogError> {

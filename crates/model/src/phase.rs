@@ -13,6 +13,8 @@ pub enum PhaseName {
     Starting,
     /// Its process runs and is ready.
     Running,
+    /// Its process is frozen on request.
+    Paused,
     /// It was asked to end.
     Stopping,
     /// A oneshot that ended well.
@@ -23,11 +25,12 @@ pub enum PhaseName {
 
 impl PhaseName {
     /// Every phase, in the order of a life.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Stopped,
         Self::Waiting,
         Self::Starting,
         Self::Running,
+        Self::Paused,
         Self::Stopping,
         Self::Completed,
         Self::Failed,
@@ -40,6 +43,7 @@ impl PhaseName {
             Self::Waiting => "waiting",
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Stopping => "stopping",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -67,6 +71,10 @@ pub enum Health {
     Startup,
     /// Well.
     Ok,
+    /// Its latest health check failed; not often enough to restart it.
+    Warning,
+    /// It failed too often, and is being restarted for it.
+    Error,
     /// Ending.
     Shutdown,
     /// Gave up.
@@ -80,6 +88,8 @@ impl Health {
             Self::Unknown => "unknown",
             Self::Startup => "startup",
             Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Error => "error",
             Self::Shutdown => "shutdown",
             Self::Failed => "failed",
         }
@@ -90,7 +100,7 @@ impl From<PhaseName> for Health {
     /// What a phase alone says of health.
     fn from(phase: PhaseName) -> Self {
         match phase {
-            PhaseName::Stopped => Self::Unknown,
+            PhaseName::Stopped | PhaseName::Paused => Self::Unknown,
             PhaseName::Waiting | PhaseName::Starting => Self::Startup,
             PhaseName::Running | PhaseName::Completed => Self::Ok,
             PhaseName::Stopping => Self::Shutdown,

@@ -49,6 +49,12 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// Interrupt, as Ctrl-C sends it.
     pub const INT: Self = Self(2);
+    /// Ends a process and asks for a picture of its memory.
+    pub const ABRT: Self = Self(6);
+    /// Freezes a process.
+    pub const STOP: Self = Self(19);
+    /// Lets a frozen process go on.
+    pub const CONT: Self = Self(18);
     /// Cannot be caught.
     pub const KILL: Self = Self(9);
     /// Asks to end.

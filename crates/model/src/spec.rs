@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{ServiceId, ServiceName, Signal};
+use crate::{
+    HealthPolicy, Hook, HookName, Hooks, ReadyCheck, ReadyPolicy, Reload, ServiceId, ServiceName, Signal,
+};
 
 /// One instance of a service, as described. `{instance}` is already replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +36,20 @@ pub struct Spec {
     pub restart: RestartPolicy,
     /// When it counts as ready; `None` is as soon as it runs (a oneshot: when it completed).
     pub ready: Option<ReadyPolicy>,
+    /// How it is asked, once it is ready, whether it is well.
+    pub health: Option<HealthPolicy>,
+    /// The longest silence of one that says `WATCHDOG=1` by itself (`sd_notify(3)`).
+    pub watchdog: Option<Duration>,
     /// How it is asked to end.
     pub stop: StopPolicy,
+    /// How it is asked to read its configuration again; `None`: it cannot.
+    pub reload: Option<Reload>,
+    /// Commands around its starts and stops.
+    pub hooks: Hooks,
+    /// It is restarted when a file changes that one of these globs means; relative to the project's directory.
+    pub watch: Vec<String>,
+    /// Whether its instances are restarted one after the other, each when the one before is ready.
+    pub rolling: bool,
     /// How much of its output is kept.
     pub log: LogLimits,
     /// Whether a run whose exit status is unknown is run again by itself.
@@ -43,6 +57,48 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// A service of this kind with every default.
+    pub fn new(id: ServiceId, kind: Kind, command: Command, working_dir: PathBuf) -> Self {
+        let when = match kind {
+            Kind::Permanent => RestartWhen::OnFailure,
+            Kind::Oneshot => RestartWhen::Never,
+        };
+        Self {
+            id,
+            kind,
+            command,
+            working_dir,
+            user: None,
+            env: BTreeMap::new(),
+            inherited: BTreeMap::new(),
+            depends_on: Vec::new(),
+            restart: RestartPolicy::with(when),
+            ready: None,
+            health: None,
+            watchdog: None,
+            stop: StopPolicy::default(),
+            reload: None,
+            hooks: Hooks::default(),
+            watch: Vec::new(),
+            rolling: false,
+            log: LogLimits::default(),
+            rerun_unknown: false,
+        }
+    }
+
+    /// By which ways it tells how it is.
+    pub fn reports(&self) -> Reports {
+        let check = self.ready.as_ref().map(|policy| &policy.check);
+        Reports {
+            notify: self.watchdog.is_some() || check == Some(&ReadyCheck::Notify),
+            fd: match check {
+                Some(ReadyCheck::Fd(number)) => Some(*number),
+                _ => None,
+            },
+            watchdog: self.watchdog,
+        }
+    }
+
     /// Whether a process made from `other` would differ from one made from this: then it takes a restart to go from
     /// one to the other. The rest (policies, log limits, dependencies) changes without one.
     pub fn needs_restart_for(&self, other: &Self) -> bool {
@@ -57,6 +113,7 @@ impl Spec {
             working_dir: &self.working_dir,
             user: self.user.as_deref(),
             env: &self.env,
+            reports: self.reports(),
         }
     }
 }
@@ -75,6 +132,35 @@ pub struct MadeOf<'a> {
     pub user: Option<&'a str>,
     /// With which variables, but for the inherited ones.
     pub env: &'a BTreeMap<String, String>,
+    /// By which ways it tells how it is.
+    pub reports: Reports,
+}
+
+impl Spec {
+    /// The command of this name.
+    pub fn hook(&self, name: HookName) -> Option<&Hook> {
+        match name {
+            HookName::BeforeStart => self.hooks.before_start.as_ref(),
+            HookName::AfterStart => self.hooks.after_start.as_ref(),
+            HookName::BeforeStop => self.hooks.before_stop.as_ref(),
+            HookName::AfterStop => self.hooks.after_stop.as_ref(),
+            HookName::Reload => match &self.reload {
+                Some(Reload::Command(hook)) => Some(hook),
+                Some(Reload::Signal(_)) | None => None,
+            },
+        }
+    }
+}
+
+/// The ways by which a process tells how it is; each is made with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// It gets a `NOTIFY_SOCKET` (`sd_notify(3)`).
+    pub notify: bool,
+    /// It writes a newline to this descriptor when it is ready (s6's `notification-fd`).
+    pub fd: Option<u32>,
+    /// It gets `WATCHDOG_USEC`.
+    pub watchdog: Option<Duration>,
 }
 
 /// What an end of a service means.
@@ -155,6 +241,8 @@ pub enum Condition {
     Started,
     /// It is ready; a oneshot without a check of its own: it completed.
     Ready,
+    /// It is ready, and its latest health check succeeded.
+    Healthy,
     /// It ended well (oneshots only).
     Completed,
 }
@@ -165,6 +253,7 @@ impl Condition {
         match self {
             Self::Started => "started",
             Self::Ready => "ready",
+            Self::Healthy => "healthy",
             Self::Completed => "completed",
         }
     }
@@ -174,6 +263,7 @@ impl Condition {
         match self {
             Self::Started => "start",
             Self::Ready => "be ready",
+            Self::Healthy => "be healthy",
             Self::Completed => "complete",
         }
     }
@@ -244,40 +334,6 @@ pub enum Attempts {
     Unlimited,
 }
 
-/// When a service counts as ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadyPolicy {
-    /// What is asked.
-    pub check: ReadyCheck,
-    /// Not ready within this time from its start is a failure of that start.
-    pub timeout: Duration,
-    /// The longest pause between two askings; the first ones follow faster.
-    pub interval: Duration,
-    /// How long one asking may take.
-    pub probe_timeout: Duration,
-}
-
-/// What is asked to learn whether a service is ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReadyCheck {
-    /// A connection to this `host:port` succeeds.
-    Tcp(String),
-    /// This command, run in the service's directory and environment, exits with 0.
-    Exec(Command),
-    /// This much time has passed since its start.
-    After(Duration),
-}
-
-impl fmt::Display for ReadyCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp {address}"),
-            Self::Exec(command) => write!(f, "exec {}", command.program()),
-            Self::After(span) => write!(f, "{} after its start", crate::span_text(*span)),
-        }
-    }
-}
-
 /// How a service is asked to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StopPolicy {
@@ -285,6 +341,12 @@ pub struct StopPolicy {
     pub signal: Signal,
     /// What is left after this time is killed.
     pub timeout: Duration,
+}
+
+impl Default for StopPolicy {
+    fn default() -> Self {
+        Self { signal: Signal::TERM, timeout: Duration::from_secs(10) }
+    }
 }
 
 /// How much of a service's output is kept.

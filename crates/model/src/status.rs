@@ -1,6 +1,6 @@
 //! What can be said of one service at one moment.
 
-use crate::{Exit, Kind, Moment, PhaseName, Reason, RunId, ServiceId};
+use crate::{Exit, Health, Kind, Moment, PhaseName, Reason, RunId, ServiceId};
 
 /// What can be said of one service at one moment. Every door shows this same value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub struct Status {
     pub wanted: bool,
     /// What it does.
     pub phase: PhaseName,
+    /// How it feels.
+    pub health: Health,
     /// Whether it counts as ready.
     pub ready: bool,
+    /// What it says of itself (`STATUS=`, `ERRNO=` of `sd_notify(3)`).
+    pub said: Option<String>,
     /// The process of its live run.
     pub pid: Option<u32>,
     /// The latest run; 0 before the first.

@@ -18,7 +18,8 @@ pub struct Exec {
     pub identity: Option<(u32, u32)>,
 }
 
-/// Whether the command exits with 0 within `limit`. After that its process group is killed.
+/// Whether the command exits with 0 within `limit`. After that its process group is killed, and also when nobody waits for
+/// the answer any more.
 ///
 /// # Errors
 /// The answer in a word or two: `exited with 2`, `ended by signal 9`, `timed out after 2000 ms`.
@@ -38,20 +39,31 @@ pub async fn exec(question: Exec, limit: Duration) -> Result<(), String> {
         command.uid(uid).gid(gid);
     }
     let mut child = command.spawn().map_err(|error| format!("cannot run ({error})"))?;
-    let group = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    match timeout(limit, child.wait()).await {
+    let mut group = Group(child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)));
+    let ended = timeout(limit, child.wait()).await;
+    if ended.is_ok() {
+        // Its number may be another's by now.
+        group.0 = None;
+    }
+    match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(match (status.code(), status.signal()) {
             (Some(code), _) => format!("exited with {code}"),
             (None, signal) => format!("ended by signal {}", signal.unwrap_or(0)),
         }),
         Ok(Err(error)) => Err(format!("cannot be waited for ({error})")),
-        Err(_) => {
-            if let Some(group) = group {
-                // A group that is gone needs no kill.
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            Err(format!("timed out after {} ms", limit.as_millis()))
+        Err(_) => Err(format!("timed out after {} ms", limit.as_millis())),
+    }
+}
+
+/// A process group that is killed with this.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // A group that is gone needs no kill.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
@@ -79,5 +91,29 @@ mod tests {
         assert_eq!(exec(question("sleep 60"), short).await, Err("timed out after 50 ms".to_owned()));
         let missing = Exec { words: vec!["/no/such/program".to_owned()], ..question("") };
         assert!(exec(missing, limit).await.is_err_and(|text| text.starts_with("cannot run")));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_nobody_waits_for_is_killed_with_its_helpers() {
+        let patience = Duration::from_secs(10);
+        let until = async |what: &str, so: &dyn Fn() -> bool| {
+            let wait = async {
+                while !so() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            assert!(timeout(patience, wait).await.is_ok(), "{what}");
+        };
+        let file = std::env::temp_dir().join(format!("mainstay-probe-{}", std::process::id()));
+        let script = format!("sleep 60 & echo $! > {}; wait", file.display());
+        let asking = tokio::spawn(async move { exec(question(&script), patience).await });
+        let text = || std::fs::read_to_string(&file).unwrap_or_default();
+        until("the helper runs", &|| text().ends_with('\n')).await;
+        let helper: u32 = text().trim().parse().unwrap();
+        asking.abort();
+        let line = format!("/proc/{helper}/cmdline");
+        // A zombie has no command line.
+        until("the helper is killed", &|| std::fs::read(&line).unwrap_or_default().is_empty()).await;
+        std::fs::remove_file(&file).unwrap();
     }
 }

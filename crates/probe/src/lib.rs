@@ -1,7 +1,9 @@
 //! Asking a service how it is. A probe says what the answer was; what it means is decided elsewhere.
 
 mod exec;
+mod http;
 mod tcp;
 
 pub use exec::{Exec, exec};
+pub use http::http;
 pub use tcp::tcp;

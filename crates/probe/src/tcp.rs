@@ -16,7 +16,8 @@ pub async fn tcp(address: &str, limit: Duration) -> Result<(), String> {
     }
 }
 
-fn words(error: &io::Error) -> String {
+/// What went wrong with a connection, in a word or two.
+pub(crate) fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused".to_owned(),
         io::ErrorKind::ConnectionReset => "reset".to_owned(),

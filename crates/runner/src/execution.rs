@@ -1,7 +1,7 @@
 //! The one trait behind which a kind of execution stands: processes of a keeper, tasks, a model in a simulation.
 
-use mainstay_decide::{Memory, QuestionId};
-use mainstay_model::{RunId, ServiceId, Signal, Spec};
+use mainstay_decide::{Check, Memory, QuestionId};
+use mainstay_model::{HookName, RunId, ServiceId, Signal, Spec};
 
 /// A process (or task) to make.
 #[derive(Debug)]
@@ -24,13 +24,26 @@ pub trait Execution {
     fn spawn(&mut self, spawn: Spawn<'_>);
     /// Sends this to the run's process group.
     fn signal(&mut self, id: &ServiceId, run: RunId, signal: Signal);
+    /// Sends this to the run's main process alone.
+    fn signal_main(&mut self, id: &ServiceId, run: RunId, signal: Signal);
     /// Kills everything of the run.
     fn kill(&mut self, id: &ServiceId, run: RunId);
-    /// Asks the run's check once; answered by `Answered` with this question. Nobody waits for the answer to an earlier one.
-    fn ask(&mut self, id: &ServiceId, run: RunId, question: QuestionId, spec: &Spec);
-    /// The run's end was taken in; from now on this is to be remembered. It comes again for the same run when only that has
-    /// changed.
+    /// Freezes everything of the run.
+    fn pause(&mut self, id: &ServiceId, run: RunId);
+    /// Lets everything of the run go on.
+    fn resume(&mut self, id: &ServiceId, run: RunId);
+    /// Asks a check once; answered by `Answered` with this question. Nobody waits for the answer to an earlier one.
+    fn ask(&mut self, id: &ServiceId, run: RunId, check: Check, question: QuestionId, spec: &Spec);
+    /// Runs a hook; answered by `HookEnded`. One of this name that an earlier daemon began for this run is waited for.
+    fn run_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName, spec: &Spec);
+    /// Kills a hook; still answered by `HookEnded`.
+    fn kill_hook(&mut self, id: &ServiceId, run: RunId, hook: HookName);
+    /// The run's end was taken in; from now on this is to be remembered.
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>);
+    /// From now on this is to be remembered; nothing is said of the run, which may live, have ended, or never be made.
+    fn remember(&mut self, id: &ServiceId, run: RunId, memory: Memory) {
+        self.acknowledge(id, run, Some(memory));
+    }
     /// The service is no more.
     fn forget(&mut self, id: &ServiceId);
 }

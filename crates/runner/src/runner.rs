@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Change, Event, GraphError, Live, Memory, Outcome, Project};
-use mainstay_model::{Moment, ServiceId, Spec};
+use mainstay_decide::{Action, Change, Event, Found, GraphError, Outcome, Project};
+use mainstay_model::{Moment, Reason, ServiceId, Spec};
 
 use crate::{Execution, Spawn};
 
@@ -29,7 +29,7 @@ impl<E: Execution> Runner<E> {
         mut execution: E,
         specs: Vec<Spec>,
         wanted: &BTreeSet<ServiceId>,
-        seen: impl FnMut(&ServiceId) -> (Option<Memory>, Live),
+        seen: impl FnMut(&ServiceId) -> Found,
     ) -> Result<(Self, Vec<Change>), GraphError> {
         let (project, outcome) = Project::recall(now, specs, wanted, seen)?;
         let changes = carry_out(&project, &mut execution, outcome);
@@ -75,6 +75,42 @@ impl<E: Execution> Runner<E> {
         self.carry_out(outcome)
     }
 
+    /// See [`Project::roll`].
+    pub fn roll(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
+        let outcome = self.project.roll(now, ids);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::restart_because`].
+    pub fn restart_because(&mut self, now: Moment, ids: &[ServiceId], cause: &Reason) -> Vec<Change> {
+        let outcome = self.project.restart_because(now, ids, cause);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::pause`].
+    pub fn pause(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
+        let outcome = self.project.pause(now, ids);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::resume`].
+    pub fn resume(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
+        let outcome = self.project.resume(now, ids);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::reload`].
+    pub fn reload(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
+        let outcome = self.project.reload(now, ids);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::reset`].
+    pub fn reset(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
+        let outcome = self.project.reset(now, ids);
+        self.carry_out(outcome)
+    }
+
     /// See [`Project::event`].
     pub fn event(&mut self, now: Moment, id: &ServiceId, event: Event) -> Vec<Change> {
         let outcome = self.project.event(now, id, event);
@@ -111,14 +147,24 @@ fn carry_out<E: Execution>(project: &Project, execution: &mut E, outcome: Outcom
                 execution.spawn(Spawn { id: &id, run, attempt, spec, memory });
             }
             (Action::Signal { run, signal }, _) => execution.signal(&id, run, signal),
+            (Action::SignalMain { run, signal }, _) => execution.signal_main(&id, run, signal),
             (Action::Kill { run }, _) => execution.kill(&id, run),
-            (Action::Ask { run, question }, Some(service)) => {
-                execution.ask(&id, run, question, service.spec());
+            (Action::Pause { run }, _) => execution.pause(&id, run),
+            (Action::Resume { run }, _) => execution.resume(&id, run),
+            (Action::Ask { run, check, question }, Some(service)) => {
+                execution.ask(&id, run, check, question, service.spec());
             }
-            (Action::Acknowledge { run } | Action::Remember { run }, service) => {
+            (Action::RunHook { run, hook }, Some(service)) => {
+                execution.run_hook(&id, run, hook, service.spec());
+            }
+            (Action::KillHook { run, hook }, _) => execution.kill_hook(&id, run, hook),
+            (Action::Remember { run }, Some(service)) => execution.remember(&id, run, service.memory()),
+            // It is being forgotten.
+            (Action::Remember { .. }, None) => {}
+            (Action::Acknowledge { run }, service) => {
                 execution.acknowledge(&id, run, service.map(mainstay_decide::Service::memory));
             }
-            (Action::Spawn { .. } | Action::Ask { .. }, None) => {
+            (Action::Spawn { .. } | Action::Ask { .. } | Action::RunHook { .. }, None) => {
                 debug_assert!(false, "{id} is gone and asks for something");
             }
         }

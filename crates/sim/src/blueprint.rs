@@ -1,15 +1,10 @@
 //! Random descriptions of projects without circles, and random changes to them. Knows nothing of what runs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU32,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeSet, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use mainstay_model::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
-    RestartWhen, ServiceId, ServiceName, Signal, Spec, StopPolicy,
+    Attempts, Command, Condition, Dependency, HealthPolicy, Hook, Hooks, Kind, Probe, ReadyCheck,
+    ReadyPolicy, Reload, RestartPolicy, RestartWhen, ServiceId, ServiceName, Signal, Spec, StopPolicy,
 };
 
 use crate::dice::Dice;
@@ -123,12 +118,16 @@ impl Blueprint {
         let chosen = dice.below(self.sketches.len());
         let Some(sketch) = self.sketches.get_mut(chosen) else { return };
         let other = random_spec(&sketch.name, dice);
-        match dice.below(6) {
-            0 => sketch.spec.command = other.command,
-            1 => sketch.spec.restart = other.restart,
-            2 => sketch.spec.ready = other.ready,
-            3 => sketch.spec.stop = other.stop,
-            4 => sketch.instances = dice.pick([1, 1, 2, 3]),
+        match dice.below(12) {
+            0 | 1 => sketch.spec.command = other.command,
+            2 => sketch.spec.restart = other.restart,
+            3 | 4 => sketch.spec.ready = other.ready,
+            5 => sketch.spec.stop = other.stop,
+            6 => sketch.instances = dice.pick([1, 1, 2, 3]),
+            7 => sketch.spec.health = other.health,
+            8 => sketch.spec.watchdog = other.watchdog,
+            9 => sketch.spec.hooks = other.hooks,
+            10 => (sketch.spec.reload, sketch.spec.rolling) = (other.reload, other.rolling),
             _ => sketch.spec.rerun_unknown = other.rerun_unknown,
         }
     }
@@ -142,8 +141,16 @@ impl Blueprint {
             return;
         }
         let until = match on.spec.kind {
-            Kind::Permanent => dice.pick([Condition::Started, Condition::Ready, Condition::Ready]),
-            Kind::Oneshot => dice.pick([Condition::Started, Condition::Ready, Condition::Completed]),
+            Kind::Permanent => {
+                dice.pick([Condition::Started, Condition::Ready, Condition::Ready, Condition::Healthy])
+            }
+            Kind::Oneshot => dice.pick([
+                Condition::Started,
+                Condition::Ready,
+                Condition::Healthy,
+                Condition::Completed,
+                Condition::Completed,
+            ]),
         };
         let dependency = Dependency { on: on.name.clone(), until, restart: dice.chance(30) };
         self.sketches[from].spec.depends_on.push(dependency);
@@ -163,22 +170,8 @@ impl Sketch {
 
 /// A description for what is still there and described nowhere any more.
 pub(crate) fn placeholder(id: &ServiceId) -> Spec {
-    let seconds = Duration::from_secs;
-    Spec {
-        id: id.clone(),
-        kind: Kind::Permanent,
-        command: command(0),
-        working_dir: PathBuf::from("/"),
-        user: None,
-        env: BTreeMap::new(),
-        inherited: BTreeMap::new(),
-        depends_on: Vec::new(),
-        restart: RestartPolicy::with(RestartWhen::Never),
-        ready: None,
-        stop: StopPolicy { signal: Signal::TERM, timeout: seconds(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
-        rerun_unknown: false,
-    }
+    let spec = Spec::new(id.clone(), Kind::Permanent, command(0), PathBuf::from("/"));
+    Spec { restart: RestartPolicy::with(RestartWhen::Never), ..spec }
 }
 
 fn random_spec(name: &ServiceName, dice: &mut Dice) -> Spec {
@@ -194,6 +187,11 @@ fn random_spec(name: &ServiceName, dice: &mut Dice) -> Spec {
             timeout: ms(dice.pick([0, 100, 5_000, 5_000, 10_000, 60_000])),
         },
         rerun_unknown: dice.chance(30),
+        health: dice.chance(35).then(|| random_health(dice)),
+        watchdog: dice.chance(20).then(|| ms(dice.pick([500, 2_000, 30_000]))),
+        hooks: if dice.chance(50) { random_hooks(dice) } else { Hooks::default() },
+        reload: dice.chance(40).then(|| random_reload(dice)),
+        rolling: dice.chance(50),
         ..placeholder(&ServiceId::single(name.clone()))
     }
 }
@@ -224,10 +222,13 @@ fn random_restart(kind: Kind, dice: &mut Dice) -> RestartPolicy {
 
 fn random_ready(dice: &mut Dice) -> ReadyPolicy {
     let ms = Duration::from_millis;
-    let check = match dice.below(4) {
-        0 => ReadyCheck::After(ms(dice.pick([0, 50, 2_000, 30_000]))),
-        1 => ReadyCheck::Exec(command(dice.below(3))),
-        _ => ReadyCheck::Tcp(format!("127.0.0.1:{}", 5000 + dice.below(3))),
+    let check = match dice.below(9) {
+        0 | 1 => ReadyCheck::After(ms(dice.pick([0, 50, 2_000, 30_000]))),
+        2 => ReadyCheck::Probe(Probe::Exec(command(dice.below(3)))),
+        3 | 4 => ReadyCheck::Notify,
+        5 => ReadyCheck::Fd(3),
+        6 => ReadyCheck::Log("ready".to_owned()),
+        _ => ReadyCheck::Probe(tcp(dice)),
     };
     ReadyPolicy {
         check,
@@ -235,6 +236,35 @@ fn random_ready(dice: &mut Dice) -> ReadyPolicy {
         interval: ms(dice.pick([5, 50, 1_000])),
         probe_timeout: ms(2_000),
     }
+}
+
+fn tcp(dice: &mut Dice) -> Probe {
+    Probe::Tcp(format!("127.0.0.1:{}", 5000 + dice.below(3)))
+}
+
+fn random_health(dice: &mut Dice) -> HealthPolicy {
+    let ms = Duration::from_millis;
+    HealthPolicy {
+        probe: tcp(dice),
+        interval: ms(dice.pick([200, 1_000, 10_000, 30_000])),
+        timeout: ms(2_000),
+        failures: dice.pick([1, 2, 3]),
+        start_period: ms(dice.pick([0, 0, 1_000, 30_000])),
+    }
+}
+
+fn random_hook(dice: &mut Dice) -> Hook {
+    let timeout = Duration::from_millis(dice.pick([20, 1_000, 10_000, 60_000]));
+    Hook { command: command(dice.below(5)), timeout }
+}
+
+fn random_hooks(dice: &mut Dice) -> Hooks {
+    let mut some = || dice.chance(45).then(|| random_hook(dice));
+    Hooks { before_start: some(), after_start: some(), before_stop: some(), after_stop: some() }
+}
+
+fn random_reload(dice: &mut Dice) -> Reload {
+    if dice.chance(50) { Reload::Signal(Signal::HUP) } else { Reload::Command(random_hook(dice)) }
 }
 
 #[expect(clippy::expect_used, reason = "two fixed words are a command")]

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_decide::QuestionId;
-use mainstay_model::{Condition, Exit, Kind, Moment, ReadyCheck, RunId, ServiceId, Spec};
+use mainstay_model::{Condition, Exit, HookName, Kind, Moment, RunId, ServiceId, ServiceName, Spec};
 
 use crate::{
-    keeper::{Slot, SlotState},
     policy::{self, Next},
+    rolls::Roll,
+    run::Run,
 };
 
 /// What is known of all services.
@@ -19,6 +19,10 @@ pub(crate) struct Book {
     pub(crate) used_runs: BTreeMap<ServiceId, RunId>,
     /// Runs made from now on are made in the calm.
     pub(crate) calm: bool,
+    /// The call is one in which time has passed: what was due is done.
+    pub(crate) ticks: bool,
+    /// Restarts one after the other.
+    pub(crate) rolls: BTreeMap<ServiceName, Roll>,
 }
 
 /// What is known of one service.
@@ -32,9 +36,14 @@ pub(crate) struct Record {
     pub(crate) live: Option<Run>,
     pub(crate) completed: bool,
     pub(crate) next: Next,
+    /// The latest run of which a process was asked for.
     pub(crate) last_run: RunId,
     /// Whether its latest run was made in the calm.
     pub(crate) calm: bool,
+    /// What it says of itself.
+    pub(crate) said: Option<String>,
+    /// A hook that nobody waits for any more and that must be killed in this call.
+    pub(crate) leftover: Option<(HookName, RunId)>,
 }
 
 /// One instance needs another.
@@ -43,81 +52,6 @@ pub(crate) struct Need {
     pub(crate) on: ServiceId,
     pub(crate) until: Condition,
     pub(crate) restart: bool,
-}
-
-/// A live run: asked for, and no end told.
-#[derive(Clone, Debug)]
-pub(crate) struct Run {
-    pub(crate) run: RunId,
-    pub(crate) attempt: u32,
-    /// When its process was told to be there.
-    pub(crate) made: bool,
-    /// Since when its check is asked.
-    pub(crate) asking_since: Moment,
-    /// Since when it runs as far as anybody asks.
-    pub(crate) running_at: Option<Moment>,
-    /// The question that is not answered.
-    pub(crate) question: Option<QuestionId>,
-    /// The latest question, answered or not.
-    pub(crate) latest_question: QuestionId,
-    /// When its check last said no.
-    pub(crate) refused_at: Option<Moment>,
-    /// It was asked to end.
-    pub(crate) ending: Option<Ending>,
-    /// A new start is to follow its end.
-    pub(crate) again: bool,
-    /// It was asked to end because it was not ready in time.
-    pub(crate) timed_out: bool,
-    /// And perhaps to start again, because something that it needs went away meanwhile.
-    pub(crate) unclear: bool,
-    /// It was made of another description, and was not wanted when that came.
-    pub(crate) outdated: bool,
-    /// Somebody asked for it to be killed.
-    pub(crate) kill_requested: bool,
-}
-
-/// How a run was asked to end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
-    /// When it is to be killed if it has not ended.
-    pub(crate) kill_at: Option<Moment>,
-    pub(crate) killed: bool,
-}
-
-impl Run {
-    fn new(run: RunId, attempt: u32, now: Moment) -> Self {
-        Self {
-            run,
-            attempt,
-            made: false,
-            asking_since: now,
-            running_at: None,
-            question: None,
-            latest_question: QuestionId::default(),
-            refused_at: None,
-            ending: None,
-            again: false,
-            timed_out: false,
-            unclear: false,
-            outdated: false,
-            kill_requested: false,
-        }
-    }
-
-    /// Whether its check (one that can say no) is being asked.
-    pub(crate) fn is_asking(&self, spec: &Spec) -> bool {
-        let asked = |check: &ReadyCheck| !matches!(check, ReadyCheck::After(_));
-        self.made
-            && self.running_at.is_none()
-            && self.ending.is_none()
-            && spec.ready.as_ref().is_some_and(|policy| asked(&policy.check))
-    }
-
-    /// When its check has failed, if it can.
-    pub(crate) fn deadline(&self, spec: &Spec) -> Option<Moment> {
-        let policy = spec.ready.as_ref().filter(|_| self.is_asking(spec))?;
-        Some(self.asking_since + policy.timeout)
-    }
 }
 
 impl Record {
@@ -133,166 +67,101 @@ impl Record {
             next: Next::Fresh,
             last_run: RunId::default(),
             calm: false,
+            said: None,
+            leftover: None,
         }
     }
 
     /// Whether a dependent of it may start.
     pub(crate) fn meets(&self, until: Condition) -> bool {
-        let up = self.live.as_ref().filter(|run| run.made && run.ending.is_none());
-        let asked = self.spec.kind == Kind::Permanent || self.spec.ready.is_some();
+        let live = self.live.as_ref();
         self.completed
             || match until {
-                Condition::Started => up.is_some(),
-                Condition::Ready => up.is_some_and(|run| run.running_at.is_some() && asked),
+                Condition::Started => live.is_some_and(Run::is_up),
+                Condition::Ready => live.is_some_and(|run| run.is_ready(&self.spec)),
+                Condition::Healthy => live.is_some_and(|run| run.is_healthy(&self.spec)),
                 Condition::Completed => false,
             }
     }
 
-    /// A process was asked for.
-    pub(crate) fn spawned(&mut self, now: Moment, run: RunId, attempt: u32, calm: bool) {
-        self.live = Some(Run::new(run, attempt, now));
+    /// A new run begins, by its before-start hook or by its process.
+    pub(crate) fn begin(&mut self, now: Moment, run: RunId, attempt: u32, calm: bool) {
+        self.live = Some(Run { begun: now, ..Run::new(run, attempt, now) });
         self.completed = false;
-        self.last_run = run;
+        self.said = None;
         self.calm = calm;
         self.next = Next::Barred;
     }
 
-    /// Its process is there.
-    pub(crate) fn made(&mut self, now: Moment, run: RunId) {
-        let no_check = self.spec.ready.is_none();
-        let Some(live) = self.live.as_mut().filter(|live| live.run == run && !live.made) else { return };
-        live.made = true;
-        if live.ending.is_none() {
-            live.asking_since = now;
-            live.running_at = no_check.then_some(now);
-        }
-    }
-
-    /// Its check was answered. Whether this was news.
-    pub(crate) fn answered(&mut self, now: Moment, run: RunId, question: QuestionId, yes: bool) -> bool {
-        let asking = |live: &&mut Run| live.run == run && live.is_asking(&self.spec);
-        let Some(live) = self.live.as_mut().filter(asking) else { return false };
-        if live.question.take_if(|asked| *asked == question).is_none() {
-            return false;
-        }
-        match yes {
-            true => live.running_at = Some(now),
-            false => live.refused_at = Some(now),
-        }
-        true
-    }
-
-    /// Whether another question than this one is waiting for its answer.
-    pub(crate) fn is_asked_otherwise(&self, run: RunId, question: QuestionId) -> bool {
-        let live = self.live.as_ref().filter(|live| live.run == run);
-        live.and_then(|live| live.question).is_some_and(|asked| asked != question)
-    }
-
-    /// Time has passed: a check that is only time has succeeded.
-    pub(crate) fn ticked(&mut self, now: Moment) {
-        let Some(ReadyCheck::After(span)) = self.spec.ready.as_ref().map(|policy| policy.check.clone())
-        else {
-            return;
-        };
-        if let Some(live) = &mut self.live
-            && live.made
-            && live.ending.is_none()
-            && live.running_at.is_none()
-            && live.asking_since + span <= now
-        {
-            live.running_at = Some(now);
-        }
-    }
-
     /// Its run ended, or could not be made (`None`). Whether this was news.
     pub(crate) fn ended(&mut self, now: Moment, run: RunId, exit: Option<Exit>) -> bool {
-        let Some(live) = self.live.take_if(|live| live.run == run) else { return false };
-        let timed_out_or_lost = live.unclear || live.timed_out && self.needs.iter().any(|need| need.restart);
-        self.next = match &live.ending {
-            None if !self.wanted => {
-                let (next, completed) = policy::after_end(&self.spec, live.attempt, now, exit);
-                self.completed = completed;
-                if completed { next } else { Next::Fresh }
-            }
-            _ if !self.wanted || live.again => Next::Fresh,
-            Some(_) if timed_out_or_lost => Next::Any,
-            Some(_) => policy::after_failure(&self.spec, live.attempt, now),
-            None => {
-                let stable = live.running_at.is_some_and(|at| now.since(at) >= self.spec.restart.reset_after);
-                let row = if stable { 0 } else { live.attempt };
-                let (next, completed) = policy::after_end(&self.spec, row, now, exit);
-                self.completed = completed;
-                next
-            }
+        let Some(live) = self.live.as_mut().filter(|live| live.run == run && live.over.is_none()) else {
+            return false;
         };
+        if live.ending.is_none() && live.ran_long(now, &self.spec) {
+            live.attempt = 0;
+        }
+        // What ran beside it is killed with it.
+        self.leftover = live.beside.take().map(|beside| (beside.hook, run));
+        match exit.filter(|_| self.spec.hooks.after_stop.is_some()) {
+            Some(exit) => {
+                live.over = Some(exit);
+                live.paused = false;
+                live.due.hook = Some(HookName::AfterStop);
+            }
+            None => self.finish(now, exit),
+        }
         true
     }
 
-    /// It is described otherwise.
-    pub(crate) fn describe(&mut self, now: Moment, spec: Spec) {
+    /// All of its run is over.
+    pub(crate) fn finish(&mut self, now: Moment, exit: Option<Exit>) {
+        let Some(live) = self.live.take() else { return };
+        let failing_or_lost = live.unclear || live.failing && self.needs.iter().any(|need| need.restart);
+        let own_end = || policy::after_end(&self.spec, live.attempt, now, exit);
+        (self.next, self.completed) = match &live.ending {
+            None if !self.wanted => match own_end() {
+                (next, true) if !live.outdated => (next, true),
+                _ => (Next::Fresh, false),
+            },
+            _ if !self.wanted || live.again => (Next::Fresh, false),
+            Some(_) if failing_or_lost => (Next::Any, false),
+            Some(_) => (policy::after_failure(&self.spec, live.attempt, now), false),
+            None => own_end(),
+        };
+    }
+
+    /// It is described otherwise. Whether it takes a restart.
+    pub(crate) fn describe(&mut self, now: Moment, spec: Spec) -> bool {
         let restart = self.spec.needs_restart_for(&spec);
         let old = std::mem::replace(&mut self.spec, spec);
         self.described = true;
-        if restart {
-            self.changed();
+        let Some(live) = self.live.as_mut().filter(|live| live.is_up()) else { return restart };
+        let first_check = old.kind == Kind::Oneshot && old.ready.is_none() && self.spec.ready.is_some();
+        if live.starts() && old.ready != self.spec.ready {
+            live.ask(now, &self.spec);
+        } else if live.runs() && first_check {
+            if live.beside.is_some() {
+                self.leftover = live.beside.take().map(|beside| (beside.hook, live.run));
+                live.unloading = true;
+            }
+            live.ask(now, &self.spec);
+        } else if live.runs() && old.health != self.spec.health {
+            live.ask_health_anew(now, &self.spec);
         }
-        let first_check = old.kind == Kind::Oneshot && old.ready.is_none();
-        if let Some(live) = &mut self.live
-            && live.made
-            && live.ending.is_none()
-            && old.ready != self.spec.ready
-            && (live.running_at.is_none() || first_check)
-        {
-            live.asking_since = now;
-            live.question = None;
-            live.refused_at = None;
-            live.running_at = self.spec.ready.is_none().then_some(now);
-        }
+        restart
     }
 
     /// What its latest run was made of is not what it is now.
     pub(crate) fn changed(&mut self) {
         match &mut self.live {
-            Some(live) if self.wanted => live.again = true,
+            Some(live) if self.wanted => live.start_again(),
             Some(live) => live.outdated = true,
             None => {
                 self.next = Next::Fresh;
                 self.completed = false;
             }
         }
-    }
-
-    /// A new daemon sees this slot. `lost`: commands for it were lost with the old one.
-    pub(crate) fn recall(&mut self, now: Moment, slot: Option<&Slot>, lost: bool) {
-        let Some(slot) = slot else {
-            *self = Self { wanted: self.wanted, needs: self.needs.clone(), ..Self::new(self.spec.clone()) };
-            return;
-        };
-        self.last_run = slot.run;
-        if slot.state == SlotState::Over {
-            if lost {
-                let phase = slot.memory.as_ref().map(|memory| memory.phase);
-                self.completed = phase == Some(mainstay_model::PhaseName::Completed);
-                self.next = Next::Any;
-            }
-            self.live = None;
-            return;
-        }
-        let mut live = Run::new(slot.run, slot.attempt, now);
-        self.completed = false;
-        if let SlotState::Running(_) = slot.state {
-            live.made = true;
-            let check = self.spec.ready.as_ref().map(|policy| policy.check.clone());
-            match check {
-                None => live.running_at = Some(slot.asked_at),
-                Some(ReadyCheck::After(span)) => {
-                    live.asking_since = slot.asked_at;
-                    live.running_at = (slot.asked_at + span <= now).then_some(slot.asked_at);
-                }
-                Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {}
-            }
-        }
-        self.live = Some(live);
     }
 }
 
@@ -337,14 +206,29 @@ impl Book {
                 record.stop();
             }
         }
+        for id in self.records.iter().filter(|(_, record)| !record.described).map(|(id, _)| id) {
+            if let Some(roll) = self.rolls.get_mut(&id.name) {
+                roll.leave(id);
+            }
+        }
+        let mut changed = Vec::new();
         for spec in specs {
             match self.records.get_mut(&spec.id) {
-                Some(record) => record.describe(now, spec.clone()),
+                Some(record) => {
+                    if record.describe(now, spec.clone()) {
+                        changed.push(spec.id.clone());
+                    }
+                }
                 None => {
                     self.records.insert(spec.id.clone(), Record::new(spec.clone()));
                 }
             }
         }
+        self.draw_edges(specs);
+        self.changed(&changed);
+    }
+
+    fn draw_edges(&mut self, specs: &[Spec]) {
         // One that has ended leaves with its edges at once; a live one keeps those that it had.
         let gone = |record: &Record| !record.described && record.live.is_none();
         let gone: BTreeSet<ServiceId> =
@@ -354,7 +238,7 @@ impl Book {
             if let Some(record) = self.records.get_mut(&spec.id) {
                 let follows = record.needs.iter().any(|need| need.restart);
                 if let Some(live) = &mut record.live {
-                    live.unclear |= live.timed_out && follows;
+                    live.unclear |= live.failing && follows;
                 }
                 record.needs = needs;
             }

@@ -43,6 +43,20 @@ pub enum Invariant {
     ChecksAsked,
     /// What is not ready in time fails.
     ReadyInTime,
+    /// Its health is asked when it is due, and only so many failures in a row end it.
+    HealthCounted,
+    /// One that is silent for too long is ended, and shows where it hangs; one that pings is not.
+    WatchdogKept,
+    /// No hook but at its place: beside a process, or where none is.
+    HooksInPlace,
+    /// No hook of one name beside another of it.
+    OneOfEachHook,
+    /// A hook that was begun is waited for, or killed; one that takes too long is killed.
+    HooksFinished,
+    /// Of what is frozen nothing is asked, and it is let go before it is asked to end.
+    PausesKept,
+    /// What somebody asked for (a pause, a reload) happens at once, and nothing of that else.
+    RequestsCarriedOut,
     /// What is wanted is what was asked for.
     GoalsAsAsked,
     /// Every state has a reason that agrees with it.

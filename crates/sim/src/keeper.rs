@@ -1,4 +1,4 @@
-//! The modelled keeper and the world behind it: slots, processes, and everything that is on its way. It knows no policy.
+//! The modelled keeper: everything that is on its way to it, in it, and from it. It knows no policy.
 //!
 //! Three things travel: commands to the keeper (in order, none is lost unless the daemon dies before it is written), what
 //! the keeper tells (in order for one slot, in any order between slots, sometimes twice), and answers of checks. The death of
@@ -6,92 +6,61 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mainstay_decide::{Event, Live, Memory, QuestionId};
-use mainstay_model::{Exit, Moment, ReadyPolicy, Reason, RunId, ServiceId, Signal, SpawnFailure, Spec};
+use mainstay_decide::{Event, Found, Live, Memory};
+use mainstay_model::{Exit, HookName, Moment, Reason, RunId, ServiceId, Spec};
 
 use crate::{
     breach::{Checked, Invariant, hold},
     dice::Dice,
     hands::{Act, Command},
-    process::{Process, Weather},
+    hook_slot::HookSlot,
+    process::{Weather, Word},
+    slot::{Slot, SlotState},
 };
+
+/// When everything that was on its way has come.
+const SOON: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// The modelled keeper.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(crate) slots: BTreeMap<ServiceId, Slot>,
+    pub(crate) hooks: BTreeMap<(ServiceId, HookName), HookSlot>,
     happenings: BTreeMap<(Moment, u64), Happening>,
     commands: VecDeque<Written>,
-    weather: Weather,
-    serial: u64,
-    dice: Dice,
-}
-
-/// One instance of a service, as the keeper knows it.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) run: RunId,
-    pub(crate) state: SlotState,
-    /// Restarts in a row before this run.
-    pub(crate) attempt: u32,
-    /// When the daemon asked for it.
-    pub(crate) asked_at: Moment,
-    pub(crate) memory: Option<Memory>,
-    spec: Spec,
-    process: Process,
-    /// What it was sent before it was made.
-    early: Vec<Act>,
-    /// What is told of a slot keeps its order.
-    told_until: Moment,
-}
-
-/// What is so of a slot's latest run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SlotState {
-    /// Its process is being made.
-    Making,
-    /// It is there.
-    Running(u32),
-    /// It could not be made; not acknowledged.
-    NotMade(SpawnFailure),
-    /// It ended; not acknowledged.
-    Ended(Exit),
-    /// It is over, and acknowledged.
-    Over,
-}
-
-/// A run that was asked for.
-#[derive(Debug)]
-struct Started {
-    run: RunId,
-    attempt: u32,
-    asked_at: Moment,
-    memory: Memory,
+    pub(crate) weather: Weather,
+    pub(crate) serial: u64,
+    pub(crate) dice: Dice,
 }
 
 /// A command on its way.
 #[derive(Debug)]
 struct Written {
-    at: Moment,
     arrives: Moment,
     command: Command,
 }
 
+/// Something that will happen.
 #[derive(Debug)]
-enum Happening {
+pub(crate) enum Happening {
     /// A process was made, or could not be.
     Made(ServiceId, RunId),
     /// A process ends like this, unless it has ended before.
-    End(ServiceId, RunId, Exit, Own),
+    End(ServiceId, RunId, Exit, Why),
+    /// A process says something.
+    Says(ServiceId, RunId, Word),
+    /// The process of a hook ends, unless it has ended before; the number is that of its process.
+    HookEnds(ServiceId, HookName, u64, Result<(), String>),
     /// The daemon hears this.
     Heard(ServiceId, Event),
 }
 
-/// Whether a process ends of its own accord.
+/// Why a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Own {
+pub(crate) enum Why {
     Accord,
-    No,
+    Asked,
+    Killed,
 }
 
 impl Keeper {
@@ -99,6 +68,7 @@ impl Keeper {
     pub(crate) fn new(dice: Dice) -> Self {
         Self {
             slots: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             happenings: BTreeMap::new(),
             commands: VecDeque::new(),
             weather: Weather::Storm,
@@ -114,13 +84,28 @@ impl Keeper {
         happening.into_iter().chain(command).min()
     }
 
+    /// Whether nothing is on its way but what goes on for ever: words of processes, and answers of checks.
+    pub(crate) fn only_goes_on(&self) -> bool {
+        let goes_on = |happening: &Happening| match happening {
+            Happening::Says(_, _, word) => *word == Word::Ping,
+            Happening::Heard(_, event) => {
+                matches!(
+                    event,
+                    Event::Answered { .. } | Event::Notified { notice: mainstay_decide::Notice::Alive, .. }
+                )
+            }
+            Happening::Made(..) | Happening::End(..) | Happening::HookEnds(..) => false,
+        };
+        self.commands.is_empty() && self.happenings.values().all(goes_on)
+    }
+
     /// Lets the next thing happen, and returns what the daemon hears by it.
     pub(crate) fn step(&mut self, now: Moment) -> Result<Option<(ServiceId, Event)>, crate::Breach> {
         let happening = self.happenings.keys().next().map(|(at, _)| *at);
         let command = self.commands.front().map(|written| written.arrives);
         if command.is_some_and(|at| happening.is_none_or(|other| at <= other)) {
             if let Some(written) = self.commands.pop_front() {
-                self.obey(now, written)?;
+                self.obey(now, written.command)?;
             }
             return Ok(None);
         }
@@ -128,7 +113,11 @@ impl Keeper {
         match happening {
             Happening::Heard(id, event) => return Ok(Some((id, event))),
             Happening::Made(id, run) => self.made(now, &id, run),
-            Happening::End(id, run, exit, _) => self.end(now, &id, run, exit),
+            Happening::End(id, run, exit, why) => self.end(now, &id, run, exit, why),
+            Happening::Says(id, run, word) => self.says(now, &id, run, word),
+            Happening::HookEnds(id, hook, process, result) => {
+                self.hook_ends(now, &(id, hook), process, result)?;
+            }
         }
         Ok(None)
     }
@@ -141,36 +130,13 @@ impl Keeper {
             Weather::Calm => self.dice.up_to_ms(1),
         };
         let earliest = self.commands.back().map_or(now, |written| written.arrives);
-        self.commands.push_back(Written { at: now, arrives: (now + delay).max(earliest), command });
+        self.commands.push_back(Written { arrives: (now + delay).max(earliest), command });
     }
 
     /// Whether the latest run of this one was made of a description that takes a restart to come to this one.
     pub(crate) fn is_outdated(&self, spec: &Spec) -> bool {
-        self.slots.get(&spec.id).is_some_and(|slot| slot.spec.needs_restart_for(spec))
-    }
-
-    /// A check of a run is asked.
-    pub(crate) fn ask(
-        &mut self,
-        now: Moment,
-        id: &ServiceId,
-        run: RunId,
-        question: QuestionId,
-        policy: &ReadyPolicy,
-    ) {
-        let storm = self.weather == Weather::Storm;
-        let Some(slot) = self.slots.get(id) else { return };
-        let yes = slot.process.ready_at <= now && !(slot.process.moody && self.dice.chance(50));
-        let answer = if yes { Ok(()) } else { Err("refused".to_owned()) };
-        let slow = storm && self.dice.chance(20);
-        let most = if slow { policy.probe_timeout } else { policy.probe_timeout / 400 };
-        let delay = self.dice.up_to_ms(u64::try_from(most.as_millis()).unwrap_or(0));
-        let event = Event::Answered { run, question, answer };
-        self.happen(now + delay, Happening::Heard(id.clone(), event.clone()));
-        if storm && self.dice.chance(10) {
-            let again = now + delay + self.dice.up_to_ms(5_000);
-            self.happen(again, Happening::Heard(id.clone(), event));
-        }
+        let made = self.slots.get(&spec.id).filter(|slot| slot.run > RunId::default());
+        made.is_some_and(|slot| slot.spec.needs_restart_for(spec))
     }
 
     /// The daemon dies: what was on its way to it is lost, and what it had not written. Returns whose commands were lost.
@@ -186,15 +152,18 @@ impl Keeper {
     /// A new daemon asks how things are: the keeper has read all that the old one wrote.
     pub(crate) fn greet(&mut self, now: Moment) -> Checked {
         while let Some(written) = self.commands.pop_front() {
-            self.obey(now, written)?;
+            self.obey(now, written.command)?;
         }
         self.happenings.retain(|_, happening| !matches!(happening, Happening::Heard(..)));
         Ok(())
     }
 
-    /// What a new daemon sees of a slot.
-    pub(crate) fn seen(&self, id: &ServiceId) -> (Option<Memory>, Live) {
-        let Some(slot) = self.slots.get(id) else { return (None, Live::Over(RunId::default())) };
+    /// What a new daemon sees of a service.
+    pub(crate) fn seen(&self, id: &ServiceId) -> Found {
+        let hooks = self.seen_hooks(id);
+        let Some(slot) = self.slots.get(id) else {
+            return Found { memory: None, live: Live::Over(RunId::default()), hooks };
+        };
         let live = match slot.state {
             SlotState::Making => Live::Spawning(slot.run),
             SlotState::Running(pid) => Live::Running(slot.run, pid),
@@ -206,15 +175,24 @@ impl Keeper {
             let (code, text) = (memory.reason.code().to_owned(), memory.reason.sentence(memory.since));
             Memory { reason: Reason::Recalled { code, text }, ..memory }
         };
-        (slot.memory.clone().map(words), live)
+        Found { memory: slot.memory.clone().map(words), live, hooks }
     }
 
-    /// Tells a new daemon the ends that none has acknowledged.
+    /// Tells a new daemon the ends that none has acknowledged, and what lives on says once more what is still so.
     pub(crate) fn tell_again(&mut self, now: Moment) {
-        let untold: Vec<(ServiceId, Event)> =
-            self.slots.iter().filter_map(|(id, slot)| Some((id.clone(), slot.end_event()?))).collect();
-        for (id, event) in untold {
-            let at = now + self.dice.up_to_ms(20);
+        let mut again: Vec<(ServiceId, Event)> = Vec::new();
+        for (id, slot) in &self.slots {
+            again.extend(slot.events_again().into_iter().map(|event| (id.clone(), event)));
+        }
+        for ((id, hook), slot) in &self.hooks {
+            again.extend(slot.end_event(*hook).map(|event| (id.clone(), event)));
+        }
+        let mut at = now;
+        for (id, event) in again {
+            at = at + self.dice.up_to_ms(4);
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.told_until = slot.told_until.max(at);
+            }
             self.happen(at, Happening::Heard(id, event));
         }
     }
@@ -222,129 +200,76 @@ impl Keeper {
     /// From now on nothing goes wrong.
     pub(crate) fn calm_down(&mut self, now: Moment) {
         self.weather = Weather::Calm;
-        self.happenings.retain(|_, happening| !matches!(happening, Happening::End(_, _, _, Own::Accord)));
-        let mut ends = Vec::new();
-        for (id, slot) in &mut self.slots {
-            slot.process.calm_down(&slot.spec, now, &mut self.dice);
-            if let (SlotState::Running(_), Some((after, exit))) = (&slot.state, slot.process.own_end) {
-                ends.push((now + after, Happening::End(id.clone(), slot.run, exit, Own::Accord)));
-            }
+        let wild = |happening: &Happening| match happening {
+            Happening::End(_, _, _, why) => *why == Why::Accord,
+            Happening::Says(..) | Happening::HookEnds(..) => true,
+            Happening::Made(..) | Happening::Heard(..) => false,
+        };
+        self.happenings.retain(|_, happening| !wild(happening));
+        // Nothing is on its way for long any more.
+        for written in &mut self.commands {
+            written.arrives = now;
         }
-        for (at, end) in ends {
-            self.happen(at, end);
+        for (number, (_, happening)) in std::mem::take(&mut self.happenings).into_iter().enumerate() {
+            let number = u64::try_from(number).unwrap_or(u64::MAX);
+            self.happen(now + std::time::Duration::from_micros(number), happening);
+        }
+        for slot in self.slots.values_mut() {
+            slot.told_until = now + SOON;
+        }
+        self.calm_hooks(now);
+        let ids: Vec<ServiceId> = self.slots.keys().cloned().collect();
+        for id in ids {
+            self.calm_slot(now, &id);
         }
     }
 
-    fn obey(&mut self, now: Moment, written: Written) -> Checked {
-        let id = written.command.id;
-        match written.command.act {
-            Act::Spawn { run, attempt, spec, memory } => {
+    fn obey(&mut self, now: Moment, command: Command) -> Checked {
+        let id = command.id;
+        match command.act {
+            Act::Spawn { run, attempt: _, spec, memory } => {
                 self.check_spawn(&id, run)?;
-                let started = Started { run, attempt, asked_at: written.at, memory: *memory };
-                self.make(now, id, started, *spec);
+                self.make(now, id, run, *memory, *spec);
             }
             act @ (Act::Signal { run, .. } | Act::Kill { run }) => self.end_on_request(now, &id, run, act),
+            Act::SignalMain { run, .. } => self.reload(now, &id, run),
+            Act::Pause { run } => self.freeze(&id, run),
+            Act::Resume { run } => self.thaw(now, &id, run),
+            Act::RunHook { run, hook, spec } => self.run_hook(now, (id, hook), run, &spec)?,
+            Act::KillHook { run, hook } => self.kill_hook(now, &(id, hook), run),
             Act::Acknowledge { run, memory } => {
-                if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.run == run && !slot.is_live())
-                {
-                    slot.state = SlotState::Over;
-                    slot.memory = memory.map(|memory| *memory);
+                if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.run == run) {
+                    slot.acknowledge(memory.map(|memory| *memory));
                 }
             }
+            Act::Remember { run, memory } => self.remember(id, run, *memory),
+            Act::AcknowledgeHook { run, hook } => self.acknowledge_hook(&(id, hook), run),
             Act::Forget => {
                 let live = self.slots.get(&id).is_some_and(Slot::is_live);
                 hold(!live, Invariant::RemovedForgotten, || format!("{id} is forgotten while it lives"))?;
                 self.slots.remove(&id);
+                // What is still dying is dead soon, and nobody hears of it.
+                self.hooks.retain(|(of, _), _| *of != id);
             }
             Act::Ask { .. } => {}
         }
         Ok(())
     }
 
-    fn check_spawn(&self, id: &ServiceId, run: RunId) -> Checked {
-        let Some(slot) = self.slots.get(id) else { return Ok(()) };
-        let text = || format!("{id}: run {run} is to be made while run {} is {:?}", slot.run, slot.state);
-        hold(!slot.is_live(), Invariant::OneLiveRun, text)?;
-        hold(slot.state == SlotState::Over, Invariant::EndsAcknowledged, text)?;
-        hold(run > slot.run, Invariant::RunNumbersGrow, text)
-    }
-
-    fn make(&mut self, now: Moment, id: ServiceId, started: Started, spec: Spec) {
-        let process = Process::random(&spec, now, self.weather, &mut self.dice);
-        let Started { run, attempt, asked_at, memory } = started;
-        self.happen(now + process.made_after, Happening::Made(id.clone(), run));
-        let told_until = self.slots.get(&id).map_or(now, |slot| slot.told_until);
-        let slot = Slot {
-            run,
-            state: SlotState::Making,
-            attempt,
-            asked_at,
-            memory: Some(memory),
-            spec,
-            process,
-            early: Vec::new(),
-            told_until,
-        };
-        self.slots.insert(id, slot);
-    }
-
-    fn made(&mut self, now: Moment, id: &ServiceId, run: RunId) {
-        let pid = u32::try_from(self.serial).unwrap_or(u32::MAX).saturating_add(1);
-        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.run == run && slot.is_live()) else {
-            return;
-        };
-        if let Some(failure) = slot.process.failure.clone() {
-            slot.state = SlotState::NotMade(failure.clone());
-            return self.tell(now, id, Event::NotSpawned { run, failure });
-        }
-        slot.state = SlotState::Running(pid);
-        let (own_end, early) = (slot.process.own_end, std::mem::take(&mut slot.early));
-        self.tell(now, id, Event::Spawned { run, pid });
-        if let Some((after, exit)) = own_end {
-            self.happen(now + after, Happening::End(id.clone(), run, exit, Own::Accord));
-        }
-        for act in early {
-            self.end_on_request(now, id, run, act);
-        }
-    }
-
-    fn end_on_request(&mut self, now: Moment, id: &ServiceId, run: RunId, act: Act) {
-        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.run == run && slot.is_live()) else {
-            return;
-        };
-        if slot.state == SlotState::Making {
-            slot.early.push(act);
-            return;
-        }
-        let end = match act {
-            Act::Signal { signal, .. } if signal != Signal::KILL => {
-                slot.process.obeys.map(|(after, how)| (after, how.exit(signal)))
-            }
-            _ => Some((self.dice.up_to_ms(10), Exit::Signal(Signal::KILL))),
-        };
-        if let Some((after, exit)) = end {
-            self.happen(now + after, Happening::End(id.clone(), run, exit, Own::No));
-        }
-    }
-
-    fn end(&mut self, now: Moment, id: &ServiceId, run: RunId, exit: Exit) {
-        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.run == run && slot.is_live()) else {
-            return;
-        };
-        slot.state = SlotState::Ended(exit);
-        self.tell(now, id, Event::Exited { run, exit });
-    }
-
-    fn tell(&mut self, now: Moment, id: &ServiceId, event: Event) {
+    /// Tells something of a slot, after what was told of it before.
+    pub(crate) fn tell(&mut self, now: Moment, id: &ServiceId, event: Event) {
+        let delay = self.delay();
         let Some(slot) = self.slots.get_mut(id) else { return };
-        let delay = match self.weather {
-            Weather::Storm if self.dice.chance(5) => self.dice.up_to_ms(5_000),
-            Weather::Storm => self.dice.up_to_ms(10),
-            Weather::Calm => self.dice.up_to_ms(1),
-        };
-        let at = (now + delay).max(slot.told_until);
-        slot.told_until = at;
-        let twice = self.weather == Weather::Storm && self.dice.chance(6);
+        slot.told_until = slot.told_until.max(now + delay);
+        let at = slot.told_until;
+        self.tell_at(at, id, event);
+    }
+
+    /// Tells something at this moment, and sometimes once more.
+    pub(crate) fn tell_at(&mut self, at: Moment, id: &ServiceId, event: Event) {
+        // Only what has a number of its own bears that.
+        let numbered = !matches!(event, Event::HookEnded { hook: HookName::Reload, .. });
+        let twice = numbered && self.weather == Weather::Storm && self.dice.chance(6);
         self.happen(at, Happening::Heard(id.clone(), event.clone()));
         if twice {
             let again = at + self.dice.up_to_ms(5_000);
@@ -352,24 +277,17 @@ impl Keeper {
         }
     }
 
-    fn happen(&mut self, at: Moment, happening: Happening) {
+    /// How long what is told is on its way.
+    pub(crate) fn delay(&mut self) -> std::time::Duration {
+        match self.weather {
+            Weather::Storm if self.dice.chance(5) => self.dice.up_to_ms(5_000),
+            Weather::Storm => self.dice.up_to_ms(10),
+            Weather::Calm => self.dice.up_to_ms(1),
+        }
+    }
+
+    pub(crate) fn happen(&mut self, at: Moment, happening: Happening) {
         self.serial += 1;
         self.happenings.insert((at, self.serial), happening);
-    }
-}
-
-impl Slot {
-    /// Whether its process is being made, or there.
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.state, SlotState::Making | SlotState::Running(_))
-    }
-
-    fn end_event(&self) -> Option<Event> {
-        let run = self.run;
-        match &self.state {
-            SlotState::NotMade(failure) => Some(Event::NotSpawned { run, failure: failure.clone() }),
-            SlotState::Ended(exit) => Some(Event::Exited { run, exit: *exit }),
-            SlotState::Making | SlotState::Running(_) | SlotState::Over => None,
-        }
     }
 }

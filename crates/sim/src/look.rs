@@ -1,14 +1,15 @@
 //! Looks at the project after each call: whether it stands where the books say that it must.
 
 use mainstay_decide::{Goal, Phase, Project, Service};
-use mainstay_model::{Condition, Moment, PhaseName, ReadyPolicy, ServiceId};
+use mainstay_model::{Condition, HookName, Moment, PhaseName, ReadyPolicy, RunId, ServiceId};
 
 use crate::{
     Invariant,
-    book::{Book, Need, Record, Run},
+    book::{Book, Need, Record},
     breach::{Checked, breach, hold},
     policy::{Next, ROUNDING},
     reasons,
+    run::{Doing, Run},
 };
 
 /// Whether the call was a tick: then what was due is done.
@@ -22,7 +23,8 @@ pub(crate) enum Ticked {
 
 impl Book {
     /// Whether every service is where it must be.
-    pub(crate) fn look(&self, now: Moment, project: &Project, ticked: Ticked) -> Checked {
+    pub(crate) fn look(&mut self, now: Moment, project: &Project, ticked: Ticked) -> Checked {
+        self.advance_all(project);
         let mut wake: Option<Moment> = None;
         for (id, record) in &self.records {
             let Some(service) = project.service(id) else {
@@ -54,29 +56,42 @@ impl Book {
         hold(service.phase().live() == live, Invariant::KnownRuns, || {
             format!("{id} has the live run {:?}, expected {live:?}", service.phase().live())
         })?;
-        for until in [Condition::Started, Condition::Ready, Condition::Completed] {
+        hold(service.said() == record.said.as_deref(), Invariant::ReasonForEveryState, || {
+            format!("{id} says {:?}, and is told to say {:?}", record.said, service.said())
+        })?;
+        hold(record.leftover.is_none(), Invariant::HooksFinished, || {
+            format!("{id}: {:?} is left behind", record.leftover)
+        })?;
+        for until in [Condition::Started, Condition::Ready, Condition::Healthy, Condition::Completed] {
             let (is, must) = (service.meets(until), record.meets(until));
             hold(is == must, Invariant::DependenciesFirst, || {
                 format!("{id} counts as having reached {until:?}: {is}, expected {must}")
             })?;
         }
         match &record.live {
-            Some(live) => self.look_at_live(id, record, live),
+            Some(live) => {
+                self.look_at_live(id, record, live)?;
+                live.look_at_care(id, service)
+            }
             None => self.look_at_over(id, record, service.phase()),
         }
     }
 
     fn look_at_live(&self, id: &ServiceId, record: &Record, live: &Run) -> Checked {
-        let held = record.wanted || live.ending.is_some() || self.live_dependents(id).next().is_some();
+        let ends = live.ending.is_some() || live.over.is_some();
+        let held = record.wanted || ends || self.live_dependents(id).next().is_some();
         hold(held, Invariant::StoppedWhenAllowed, || {
             format!("{id} is not wanted, nobody needs it, and it runs on")
         })?;
-        hold(!live.again || live.ending.is_some(), Invariant::RestartsCarriedOut, || {
+        hold(!live.again || ends, Invariant::RestartsCarriedOut, || {
             format!("{id} is to be restarted and nobody ended it")
         })?;
-        let killed = live.ending.is_some_and(|ending| ending.killed);
+        let killed = live.over.is_some() || live.ending.is_some_and(|ending| ending.killed || !live.spawned);
         hold(killed || !live.kill_requested, Invariant::KilledInTime, || {
             format!("{id} is not killed on request")
+        })?;
+        hold(!live.failing || ends, Invariant::HealthCounted, || {
+            format!("{id} has failed too often or too long, and lives on")
         })?;
         let asked = live.question.is_some() || live.refused_at.is_some();
         hold(asked || !live.is_asking(&record.spec), Invariant::ChecksAsked, || format!("nobody asks {id}"))
@@ -116,17 +131,18 @@ impl Book {
                 _ => expect(false, Invariant::StartedWhenAllowed, "to wait for its restart"),
             },
             Next::Barred => {
-                let over = matches!(phase, Phase::Failed | Phase::Stopped | Phase::Completed);
-                expect(over, Invariant::PolicyKept, "to be over")
+                let over = if record.completed { Phase::Completed } else { Phase::Failed };
+                expect(*phase == over, Invariant::PolicyKept, "to be over")
             }
+            Next::Ended => expect(*phase == Phase::Stopped, Invariant::PolicyKept, "to have ended"),
         }
     }
 
     /// What a loss would restart: who, in which run, for which need.
-    pub(crate) fn restart_edges(&self) -> Vec<(ServiceId, mainstay_model::RunId, Need)> {
+    pub(crate) fn restart_edges(&self) -> Vec<(ServiceId, RunId, Need)> {
         let mut edges = Vec::new();
         for (id, record) in &self.records {
-            let Some(live) = &record.live else { continue };
+            let Some(live) = record.live.as_ref().filter(|live| live.over.is_none()) else { continue };
             let holds = |need: &&Need| {
                 need.restart && self.records.get(&need.on).is_some_and(|on| on.meets(need.until))
             };
@@ -136,13 +152,14 @@ impl Book {
     }
 
     /// Whether each whose need was lost since is being restarted.
-    pub(crate) fn check_lost(&self, edges: &[(ServiceId, mainstay_model::RunId, Need)]) -> Checked {
+    pub(crate) fn check_lost(&self, edges: &[(ServiceId, RunId, Need)]) -> Checked {
         for (id, run, need) in edges {
             let holds = self.records.get(&need.on).is_some_and(|on| on.meets(need.until));
             let Some(record) = self.records.get(id).filter(|record| record.wanted && !holds) else {
                 continue;
             };
-            let on = record.live.as_ref().is_some_and(|live| live.run == *run && live.ending.is_none());
+            let ends = |live: &Run| live.ending.is_some() || live.over.is_some() || live.unclear;
+            let on = record.live.as_ref().is_some_and(|live| live.run == *run && !ends(live));
             hold(!on, Invariant::LostDependency, || format!("{id} runs on though {} went away", need.on))?;
         }
         Ok(())
@@ -150,16 +167,64 @@ impl Book {
 }
 
 impl Run {
+    /// Whether the daemon knows what the books know of it, and has asked for what it had to.
+    fn look_at_care(&self, id: &ServiceId, service: &Service) -> Checked {
+        let phase = service.phase();
+        let frozen = matches!(phase, Phase::Paused { .. });
+        let paused = self.paused && self.is_up();
+        hold(frozen == paused, Invariant::PausesKept, || format!("{id} is {phase:?}, frozen: {paused}"))?;
+        let reloads = self.vitals.doing == Doing::Reloading || self.waits_for(HookName::Reload);
+        let reloads = self.runs() && reloads;
+        hold(service.reload().0 == reloads, Invariant::RequestsCarriedOut, || {
+            format!("{id} reads its configuration again: {}, expected {reloads}", !reloads)
+        })?;
+        hold(service.since() >= self.begun, Invariant::ReasonForEveryState, || {
+            format!("{id} is {phase:?} since {:?}, and began at {:?}", service.since(), self.begun)
+        })?;
+        let pid = self.pid.filter(|_| self.over.is_none());
+        hold(phase.pid() == pid, Invariant::KnownRuns, || {
+            format!("{id} has the process {:?}, expected {pid:?}", phase.pid())
+        })?;
+        if let Some(due) = self.left_undone() {
+            return Err(breach(
+                Invariant::RequestsCarriedOut,
+                format!("{id}: nobody does {due:?}, {phase:?}"),
+            ));
+        }
+        let unasked = self.ending.is_some_and(|ending| ending.preparing) && self.beside.is_none();
+        hold(!unasked || self.over.is_some(), Invariant::HooksFinished, || {
+            format!("{id}: its before_stop is over, and nobody asks it to end")
+        })?;
+        let alone = !self.spawned || self.over.is_some();
+        let hook = self.beside.map(|beside| beside.hook);
+        let in_place = match hook {
+            Some(HookName::BeforeStart | HookName::AfterStop) => alone,
+            Some(HookName::AfterStart | HookName::BeforeStop | HookName::Reload) => !alone,
+            None => !alone,
+        };
+        hold(in_place, Invariant::HooksInPlace, || format!("{id}: {hook:?} in {phase:?}"))
+    }
+
     /// Whether everything that was due is done.
     fn check_due(&self, now: Moment, id: &ServiceId, record: &Record) -> Checked {
         let overdue = self.ending.is_some_and(|ending| ending.kill_at.is_some_and(|at| at <= now));
-        hold(!overdue, Invariant::KilledInTime, || format!("{id} did not end in time, and is not killed"))?;
+        hold(!overdue || self.over.is_some(), Invariant::KilledInTime, || {
+            format!("{id} did not end in time, and is not killed")
+        })?;
         let late = self.deadline(&record.spec).is_some_and(|at| at <= now);
         hold(!late, Invariant::ReadyInTime, || format!("{id} is not ready in time, and lives on"))?;
         let interval = record.spec.ready.as_ref().map(|policy: &ReadyPolicy| policy.interval);
         let silent = self.is_asking(&record.spec)
             && self.question.is_none()
             && self.refused_at.zip(interval).is_some_and(|(at, interval)| at + interval <= now);
-        hold(!silent, Invariant::ChecksAsked, || format!("{id} said no, and is not asked again"))
+        hold(!silent, Invariant::ChecksAsked, || format!("{id} said no, and is not asked again"))?;
+        let unasked = self.runs() && self.vitals.next.is_some_and(|(_, until)| until <= now);
+        hold(!unasked, Invariant::HealthCounted, || format!("{id} is not asked for its health"))?;
+        let hangs = self.beside.is_some_and(|beside| beside.kill_at.is_some_and(|at| at <= now));
+        hold(!hangs, Invariant::HooksFinished, || {
+            format!("{id}: {:?} hangs, and is not killed", self.beside)
+        })?;
+        let silent = self.runs() && self.vitals.silent_at.is_some_and(|at| at <= now);
+        hold(!silent, Invariant::WatchdogKept, || format!("{id} is silent, and lives on"))
     }
 }

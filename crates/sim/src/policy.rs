@@ -18,10 +18,19 @@ pub(crate) enum Next {
         /// A new row is as good: a start was asked for at the end of the wait.
         or_fresh: bool,
     },
-    /// There is none before somebody asks for it.
+    /// There is none before somebody asks for it: it completed, or it gave up.
     Barred,
+    /// The same: it ended well, and its policy leaves it so.
+    Ended,
     /// Nobody can say: what would tell was lost with a daemon.
     Any,
+}
+
+impl Next {
+    /// Whether more than one start would do.
+    pub(crate) fn allows_many(self) -> bool {
+        matches!(self, Self::Any | Self::Restart { or_fresh: true, .. })
+    }
 }
 
 /// After an end that nobody asked for; and whether it completed. `None`: it could not be made.
@@ -31,7 +40,7 @@ pub(crate) fn after_end(spec: &Spec, row: u32, now: Moment, exit: Option<Exit>) 
         (Kind::Oneshot, _) if well => return (Next::Barred, true),
         (Kind::Oneshot, Some(Exit::Unknown)) if spec.rerun_unknown => restart(&spec.restart, row, now),
         (Kind::Oneshot, Some(Exit::Unknown)) => Next::Barred,
-        (Kind::Permanent, _) if well && spec.restart.when != RestartWhen::Always => Next::Barred,
+        (Kind::Permanent, _) if well && spec.restart.when != RestartWhen::Always => Next::Ended,
         (Kind::Oneshot | Kind::Permanent, _) => after_failure(spec, row, now),
     };
     (next, false)

@@ -1,7 +1,9 @@
-//! How a modelled process behaves: whether it can be made, how long it lives, how it takes a signal, what its check says.
+//! How a modelled process behaves: whether it can be made, how long it lives, how it takes a signal, what its checks say, and
+//! what it says by itself.
 
 use std::time::Duration;
 
+use mainstay_decide::Notice;
 use mainstay_model::{Exit, Kind, Moment, Signal, SpawnFailure, SpawnFailureKind, Spec};
 
 use crate::dice::Dice;
@@ -30,6 +32,23 @@ pub(crate) struct Process {
     pub(crate) ready_at: Moment,
     /// Whether a yes can be followed by a no.
     pub(crate) moody: bool,
+    /// From when on, and until when, its health check says yes.
+    pub(crate) well: (Moment, Moment),
+    /// What it says of its own accord, and how long after it was made.
+    pub(crate) words: Vec<(Duration, Notice)>,
+    /// How often it pings its watchdog at least.
+    pub(crate) limit: Option<Duration>,
+    /// From when on it does not.
+    pub(crate) silent_from: Moment,
+}
+
+/// Something that a process says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Once.
+    Once(Notice),
+    /// `WATCHDOG=1`, again and again.
+    Ping,
 }
 
 /// How a process ends when it is asked to.
@@ -52,6 +71,22 @@ impl Obedience {
 }
 
 impl Process {
+    /// One that does nothing.
+    pub(crate) fn none() -> Self {
+        Self {
+            failure: None,
+            made_after: Duration::ZERO,
+            own_end: None,
+            obeys: None,
+            ready_at: Moment::NEVER,
+            moody: false,
+            well: (Moment::NEVER, Moment::NEVER),
+            words: Vec::new(),
+            limit: None,
+            silent_from: Moment::NEVER,
+        }
+    }
+
     /// A process made of this description.
     pub(crate) fn random(spec: &Spec, now: Moment, weather: Weather, dice: &mut Dice) -> Self {
         match weather {
@@ -66,6 +101,10 @@ impl Process {
                     _ => Moment::NEVER,
                 },
                 moody: dice.chance(20),
+                well: well(now, dice),
+                words: words(spec, dice),
+                limit: spec.watchdog,
+                silent_from: if dice.chance(50) { Moment::NEVER } else { now + dice.any_span() },
             },
             Weather::Calm => Self {
                 failure: None,
@@ -74,6 +113,10 @@ impl Process {
                 obeys: Some((dice.up_to_ms(10), Obedience::Signal)),
                 ready_at: now,
                 moody: false,
+                well: (now, Moment::NEVER),
+                words: Vec::new(),
+                limit: spec.watchdog,
+                silent_from: Moment::NEVER,
             },
         }
     }
@@ -83,6 +126,52 @@ impl Process {
         self.own_end = calm_end(spec, dice);
         self.ready_at = now;
         self.moody = false;
+        self.well = (now, Moment::NEVER);
+        self.words.clear();
+        self.silent_from = Moment::NEVER;
+    }
+}
+
+/// How long the process of a hook takes and how it ends; `None`: not by itself.
+pub(crate) fn hook_end(weather: Weather, dice: &mut Dice) -> Option<(Duration, Result<(), String>)> {
+    let failed = || Err("exited with 1".to_owned());
+    match weather {
+        Weather::Calm => Some((dice.up_to_ms(5), Ok(()))),
+        Weather::Storm => match dice.below(20) {
+            0..11 => Some((dice.up_to_ms(50), Ok(()))),
+            11..14 => Some((dice.any_span(), Ok(()))),
+            14..17 => Some((dice.up_to_ms(50), failed())),
+            17 => Some((dice.any_span(), failed())),
+            _ => None,
+        },
+    }
+}
+
+fn well(now: Moment, dice: &mut Dice) -> (Moment, Moment) {
+    let from = if dice.chance(60) { now } else { now + dice.any_span() };
+    let until = if dice.chance(50) { Moment::NEVER } else { from + dice.any_span() };
+    (from, until)
+}
+
+/// A few things that a process can say over its notify socket; most say nothing.
+fn words(spec: &Spec, dice: &mut Dice) -> Vec<(Duration, Notice)> {
+    if !spec.reports().notify {
+        return Vec::new();
+    }
+    (0..dice.below(5)).map(|_| (dice.any_span(), word(dice))).collect()
+}
+
+fn word(dice: &mut Dice) -> Notice {
+    match dice.below(20) {
+        0..4 => Notice::Reloading,
+        4..8 => Notice::Ready,
+        8..11 => Notice::Said(dice.pick(["", "busy", "idle"]).to_owned()),
+        11..14 => Notice::Extend(dice.any_span()),
+        14 | 15 => Notice::MainPid(1_000_000 + u32::try_from(dice.below(1_000)).unwrap_or(0)),
+        16 => Notice::Watchdog(Duration::from_millis(dice.pick([0, 500, 5_000, 60_000]))),
+        17 => Notice::Alive,
+        18 => Notice::Trigger,
+        _ => Notice::Stopping,
     }
 }
 

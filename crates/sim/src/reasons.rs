@@ -1,6 +1,6 @@
 //! Which reasons a state may have: the table of codes, and that each reads as a sentence.
 
-use mainstay_decide::{Goal, Phase, Project, Service, Step};
+use mainstay_decide::{Doing, Goal, Phase, Project, Service, Stage, Start, Step, Vitals};
 use mainstay_model::{Moment, Reason, ServiceId};
 
 use crate::{
@@ -13,19 +13,38 @@ fn allowed(phase: &Phase, goal: Goal) -> &'static [&'static str] {
     match (phase, goal) {
         (Phase::Stopped, Goal::Up) => &["ended"],
         (Phase::Stopped, Goal::Down) => {
-            &["never-started", "stop-requested", "kill-requested", "changed", "removed"]
+            &["never-started", "stop-requested", "kill-requested", "changed", "removed", "reset-requested"]
         }
         (Phase::WaitingForDependency, Goal::Up) => &["waiting-for-dependency"],
         (Phase::WaitingForBackoff { .. }, Goal::Up) => &["backoff"],
-        (Phase::Starting(start), Goal::Up) if start.step == Step::Spawning => &["spawning"],
-        (Phase::Starting(_), Goal::Up) => &["not-ready"],
-        (Phase::Running { .. }, Goal::Up) => &["running", "ready"],
-        (Phase::Starting(_) | Phase::Running { .. }, Goal::Down) => &["needed-by-others"],
-        (Phase::Stopping { kill_at: Some(_), .. }, _) => &["stopping"],
-        (Phase::Stopping { kill_at: None, .. }, _) => &["killing"],
+        (Phase::Starting(Start { step, .. }), Goal::Up) => match step {
+            Step::Before { .. } | Step::After { .. } => &["hook-running"],
+            Step::Spawning => &["spawning"],
+            Step::Asking { .. } => &["not-ready"],
+        },
+        (Phase::Running { vitals, .. }, Goal::Up) => running(vitals),
+        (Phase::Paused { .. }, Goal::Up) => &["paused"],
+        (Phase::Starting(_) | Phase::Running { .. } | Phase::Paused { .. }, Goal::Down) => {
+            &["needed-by-others"]
+        }
+        (Phase::Stopping { stage, .. }, _) => match stage {
+            Stage::Preparing { .. } | Stage::Cleaning { .. } => &["hook-running"],
+            Stage::Asked { .. } => &["stopping"],
+            Stage::Killed | Stage::Unmade => &["killing"],
+        },
         (Phase::Completed, _) => &["completed"],
         (Phase::Failed, Goal::Up) => &["gave-up", "outcome-unknown"],
         (Phase::WaitingForDependency | Phase::WaitingForBackoff { .. } | Phase::Failed, Goal::Down) => &[],
+    }
+}
+
+fn running(vitals: &Vitals) -> &'static [&'static str] {
+    match vitals.doing {
+        Doing::Reloading | Doing::ReloadHook { .. } => &["reloading"],
+        Doing::Ending => &["ending-itself"],
+        Doing::Work if vitals.failures > 0 => &["failing-health-check"],
+        Doing::Work if vitals.was_well => &["running", "ready"],
+        Doing::Work => &["running", "ready", "failing-health-check"],
     }
 }
 
@@ -39,7 +58,10 @@ pub(crate) fn check(id: &ServiceId, service: &Service, now: Moment) -> Checked {
         (Reason::Backoff { until, attempt, .. }, Phase::WaitingForBackoff { until: at }) => {
             until == at && *attempt == service.attempts()
         }
-        (Reason::Stopping { kill_at, .. }, Phase::Stopping { kill_at: at, .. }) => Some(*kill_at) == *at,
+        (Reason::Stopping { kill_at, .. }, Phase::Stopping { stage: Stage::Asked { kill_at: at }, .. }) => {
+            kill_at == at
+        }
+        (Reason::Failing { failures, .. }, Phase::Running { vitals, .. }) => *failures == vitals.failures,
         (Reason::GaveUp { attempts, .. }, Phase::Failed) => *attempts <= service.attempts(),
         _ => true,
     };

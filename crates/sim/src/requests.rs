@@ -1,6 +1,7 @@
 //! What people ask of a daemon in a storm. As a daemon does, it writes down what is wanted before it acts.
 
-use mainstay_model::{Condition, Dependency, ServiceId, Spec};
+use mainstay_decide::Service;
+use mainstay_model::{Condition, Dependency, HookName, PhaseName, ServiceId, Spec};
 
 use crate::{
     Invariant,
@@ -18,13 +19,28 @@ impl Storm {
                 self.apply()?;
                 if self.dice.chance(70) { self.want_all() } else { Ok(()) }
             }
-            15..18 => self.apply_nonsense(),
-            18..35 => self.request(Request::Want),
-            35..58 => self.request(Request::Start),
-            58..75 => self.request(Request::Stop),
-            75..91 => self.request(Request::Restart),
-            _ => self.request(Request::Kill),
+            15..17 => self.apply_nonsense(),
+            17 => self.flurry(),
+            18..30 => self.request(Request::Want),
+            30..47 => self.request(Request::Start),
+            47..58 => self.request(Request::Stop),
+            58..67 => self.request(Request::Restart),
+            67..71 => self.request(Request::Kill),
+            71..78 => self.request(Request::Pause),
+            78..86 => self.request(Request::Resume),
+            86..91 => self.request(Request::Reload),
+            91..94 => self.request(Request::Reset),
+            _ => self.request(Request::Roll),
         }
+    }
+
+    /// Somebody who cannot make up their mind.
+    fn flurry(&mut self) -> Checked {
+        let ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
+        for request in [Request::Reload, Request::Pause, Request::Resume, Request::Reload] {
+            self.carry_out(request, &ids)?;
+        }
+        Ok(())
     }
 
     /// `up`: everything is wanted.
@@ -63,6 +79,12 @@ impl Storm {
     fn request(&mut self, request: Request) -> Checked {
         let mut ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
         self.dice.shuffle(&mut ids);
+        // All instances of one service at once, more often than not.
+        if let (Request::Roll, Some(first)) = (request, ids.first().cloned()) {
+            let one = self.dice.chance(70);
+            ids.retain(|id| !one || id.name == first.name);
+            return self.carry_out(request, &ids);
+        }
         let most = ids.len();
         ids.truncate(match self.dice.below(20) {
             0..12 => 1,
@@ -81,7 +103,12 @@ impl Storm {
             format!("{} {}", request.name(), ids.join(" "))
         });
         let edges = self.book.restart_edges();
-        self.book.request(now, request, ids);
+        let is_failed = |service: &Service| service.phase().name() == PhaseName::Failed;
+        let project = self.runner.project();
+        let failed = ids.iter().filter(|id| project.service(id).is_some_and(is_failed)).cloned().collect();
+        // Whose turn comes first is not what was said first.
+        let ranked: Vec<ServiceId> = project.ids().filter(|id| ids.contains(id)).cloned().collect();
+        self.book.request(now, request, &ranked, &failed);
         let wanted = self.book.records.iter().filter(|(_, record)| record.wanted);
         self.saved.wanted = wanted.map(|(id, _)| id.clone()).collect();
         let changes = match request {
@@ -90,6 +117,11 @@ impl Storm {
             Request::Stop => self.runner.stop(now, ids),
             Request::Restart => self.runner.restart(now, ids),
             Request::Kill => self.runner.kill(now, ids),
+            Request::Roll => self.runner.roll(now, ids),
+            Request::Pause => self.runner.pause(now, ids),
+            Request::Resume => self.runner.resume(now, ids),
+            Request::Reload => self.runner.reload(now, ids),
+            Request::Reset => self.runner.reset(now, ids),
         };
         self.after(&changes, &Call::PLAIN)?;
         self.book.check_lost(&edges)
@@ -106,8 +138,9 @@ fn names(specs: &[Spec]) -> String {
             .collect();
         let ready = spec.ready.as_ref().map(|ready| format!(" {} in {:?}", ready.check, ready.timeout));
         let restart = &spec.restart;
+        let care = care(spec);
         format!(
-            "\n        {} {}{} [{}] {} {:?}×{} max {:?} {:?} reset {:?} stop {} {:?} rerun {}",
+            "\n        {} {}{} [{}] {} {:?}×{} max {:?} {:?} reset {:?} stop {} {:?} rerun {}{care}",
             spec.id,
             spec.kind,
             ready.unwrap_or_default(),
@@ -124,4 +157,16 @@ fn names(specs: &[Spec]) -> String {
         )
     };
     specs.iter().map(one).collect()
+}
+
+/// How it is looked after.
+fn care(spec: &Spec) -> String {
+    let health = spec.health.as_ref().map(|health| {
+        format!(" health {:?} {} start {:?}", health.interval, health.failures, health.start_period)
+    });
+    let watchdog = spec.watchdog.map(|limit| format!(" watchdog {limit:?}"));
+    let hook = |name: HookName| spec.hook(name).map(|hook| format!(" {name} {:?}", hook.timeout));
+    let hooks: String = HookName::ALL.into_iter().filter_map(hook).collect();
+    let rolling = if spec.rolling { " rolling" } else { "" };
+    format!("{}{}{hooks}{rolling}", health.unwrap_or_default(), watchdog.unwrap_or_default())
 }

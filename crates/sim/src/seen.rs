@@ -1,6 +1,6 @@
 //! What a storm notes of what it has seen. Looks only; judges nothing.
 
-use mainstay_decide::{Event, Goal, Phase, Step, Then};
+use mainstay_decide::{Doing, Event, Goal, Notice, Phase, Stage, Step, Then, Vitals};
 use mainstay_model::ServiceId;
 
 use crate::{
@@ -24,6 +24,23 @@ impl Storm {
             (Event::Answered { answer: Ok(()), .. }, true) => "answered yes",
             (Event::Answered { answer: Err(_), .. }, true) => "answered no",
             (Event::Answered { .. }, false) => "stale answered",
+            (Event::Notified { .. }, false) => "stale word",
+            (Event::Notified { notice, .. }, true) => match notice {
+                Notice::Ready => "says ready",
+                Notice::Reloading => "says reloading",
+                Notice::Stopping => "says stopping",
+                Notice::Said(_) => "says words",
+                Notice::Extend(_) => "says: longer",
+                Notice::MainPid(_) => "says: main process",
+                Notice::Alive => "says: alive",
+                Notice::Trigger => "says: trigger",
+                Notice::Watchdog(_) => "says: watchdog",
+            },
+            (Event::HookEnded { .. }, false) => "stale hook ended",
+            (Event::HookEnded { result, hook, .. }, true) => {
+                let how = if result.is_ok() { "ended well" } else { "failed" };
+                return self.coverage.see("event", &format!("{hook} {how}"));
+            }
             _ => "another",
         };
         self.coverage.see("event", what);
@@ -37,7 +54,7 @@ impl Storm {
                 Next::Fresh => "fresh",
                 Next::Restart { or_fresh: false, .. } => "restart",
                 Next::Restart { or_fresh: true, .. } => "restart or fresh",
-                Next::Barred => "barred",
+                Next::Barred | Next::Ended => "barred",
                 Next::Any => "any",
             };
             self.coverage.see("next", what);
@@ -56,20 +73,47 @@ impl Storm {
             Phase::Starting(start) => match (&start.step, goal) {
                 (_, Goal::Down) => "held",
                 (Step::Spawning, Goal::Up) => "spawning",
+                (Step::Before { .. }, Goal::Up) => "before_start",
+                (Step::After { .. }, Goal::Up) => "after_start",
                 (Step::Asking { next: None, .. }, Goal::Up) => "asking",
                 (Step::Asking { next: Some(_), .. }, Goal::Up) => "pausing",
             },
             Phase::Running { .. } if goal == Goal::Down => "held",
-            Phase::Running { .. } => "running",
-            Phase::Stopping { kill_at: None, .. } => "killed",
-            Phase::Stopping { then: Then::Stay, .. } => "stopping",
-            Phase::Stopping { then: Then::Again, .. } => "stopping, then again",
-            Phase::Stopping { then: Then::Fail, .. } => "stopping, then failed",
+            Phase::Running { vitals, .. } => running(vitals),
+            Phase::Paused { .. } if goal == Goal::Down => "paused, held",
+            Phase::Paused { .. } => "paused",
+            Phase::Stopping { stage, then, .. } => stopping(stage, then),
             Phase::Completed => "completed",
             Phase::Failed => "failed",
         };
         debug_assert!(pauses || what != "asking", "{id} is asked without an end");
         self.coverage.see("phase", what);
         self.coverage.see("reason", &code);
+    }
+}
+
+fn running(vitals: &Vitals) -> &'static str {
+    match (vitals.doing, vitals.failures, vitals.was_well) {
+        (Doing::Reloading, ..) => "reloading",
+        (Doing::ReloadHook { .. }, ..) => "reload hook",
+        (Doing::Ending, ..) => "ending itself",
+        (Doing::Work, 1.., _) => "failing",
+        (Doing::Work, 0, true) => "well",
+        (Doing::Work, 0, false) => "running",
+    }
+}
+
+fn stopping(stage: &Stage, then: &Then) -> &'static str {
+    match (stage, then) {
+        (Stage::Preparing { .. }, _) => "before_stop",
+        (Stage::Killed, _) => "killed",
+        (Stage::Unmade, _) => "unmade",
+        (Stage::Cleaning { .. }, Then::Stay) => "after_stop",
+        (Stage::Cleaning { .. }, Then::Again) => "after_stop, then again",
+        (Stage::Cleaning { .. }, Then::Fail) => "after_stop, then failed",
+        (Stage::Cleaning { .. }, Then::End) => "after_stop of its own end",
+        (Stage::Asked { .. }, Then::Stay) => "stopping",
+        (Stage::Asked { .. }, Then::Again) => "stopping, then again",
+        (Stage::Asked { .. }, Then::Fail | Then::End) => "stopping, then failed",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_decide::{Change, Event};
+use mainstay_decide::{Change, Event, Service};
 use mainstay_model::{Exit, Moment, PhaseName, RunId, ServiceId, Spec};
 use mainstay_runner::Runner;
 
@@ -16,6 +16,7 @@ use crate::{
     keeper::Keeper,
     look::Ticked,
     reasons,
+    voice::Question,
 };
 
 /// Steps for each event at most: some move only time, or the keeper.
@@ -165,7 +166,11 @@ impl Storm {
         self.note(|| "tick".to_owned());
         let edges = self.book.restart_edges();
         let now = self.now;
-        self.book.records.values_mut().for_each(|record| record.ticked(now));
+        for record in self.book.records.values_mut() {
+            if let Some(live) = &mut record.live {
+                live.ticked(now, &record.spec);
+            }
+        }
         let due = self.runner.project().wake_at().is_some_and(|at| at <= now);
         self.ticks_at_once = if due { self.ticks_at_once + 1 } else { 0 };
         hold(self.ticks_at_once <= TICKS_AT_ONCE, Invariant::WakesKept, || "ticks follow ticks".to_owned())?;
@@ -185,6 +190,11 @@ impl Storm {
         self.see_event(id, &event, news);
         let told = match event {
             Event::Exited { run, .. } | Event::NotSpawned { run, .. } => Some((id.clone(), run)),
+            Event::HookEnded { run, hook, .. } => {
+                let act = Act::AcknowledgeHook { run, hook };
+                self.keeper.send(self.now, Command { id: id.clone(), act });
+                None
+            }
             _ => None,
         };
         let changes = self.runner.event(self.now, id, event);
@@ -199,28 +209,19 @@ impl Storm {
     fn write_in(&mut self, id: &ServiceId, event: &Event) -> bool {
         let now = self.now;
         let Some(record) = self.book.records.get_mut(id) else { return false };
-        let live = record.live.as_ref().map(|live| live.run);
-        match event {
-            Event::Spawned { run, .. } => {
-                record.made(now, *run);
-                live == Some(*run)
-            }
-            Event::Answered { run, question, answer } => {
-                if record.is_asked_otherwise(*run, *question) {
-                    self.coverage.see("event", "answered, to an earlier question");
-                }
-                record.answered(now, *run, *question, answer.is_ok())
-            }
-            Event::NotSpawned { run, .. } => record.ended(now, *run, None),
-            Event::Exited { run, exit } => record.ended(now, *run, Some(*exit)),
-            _ => false,
+        if let Event::Answered { run, question, .. } = event
+            && record.is_asked_otherwise(*run, *question)
+        {
+            self.coverage.see("event", "answered, to an earlier question");
         }
+        record.told(now, event)
     }
 
     /// Looks at everything that a call has led to.
     pub(crate) fn after(&mut self, changes: &[Change], call: &Call) -> Checked {
         self.coverage.events += 1;
         let mut acknowledged = false;
+        self.book.ticks = call.ticked == Ticked::Yes;
         let mut touched: BTreeSet<ServiceId> = changes.iter().map(|change| change.id.clone()).collect();
         touched.extend(call.about.clone());
         if call.rewired {
@@ -231,13 +232,13 @@ impl Storm {
             self.note(|| format!("    → {} {}", command.id, command.act.text()));
             self.check_acknowledgement(&command, call, &mut acknowledged)?;
             self.see_next(&command);
-            self.book.command(self.now, &command)?;
+            let attempt = self.runner.project().service(&command.id).map_or(0, Service::attempts);
+            self.book.command(self.now, &command, attempt)?;
             self.coverage.see("act", command.act.name());
             match &command.act {
-                Act::Ask { run, question, spec } => {
-                    if let Some(policy) = &spec.ready {
-                        self.keeper.ask(self.now, &command.id, *run, *question, policy);
-                    }
+                Act::Ask { run, check, question, spec } => {
+                    let question = Question { run: *run, check: *check, number: *question, spec };
+                    self.keeper.ask(self.now, &command.id, &question);
                 }
                 _ => self.keeper.send(self.now, command),
             }
@@ -257,18 +258,18 @@ impl Storm {
         let told = call.told.as_ref().filter(|(id, _)| *id == command.id).map(|(_, run)| *run);
         match &command.act {
             Act::Acknowledge { run, .. } if told == Some(*run) && !*done => *done = true,
-            Act::Acknowledge { run, memory } => {
-                let over = |record: &crate::book::Record| record.live.is_none() && record.last_run == *run;
-                let over = self.book.records.get(&command.id).is_some_and(over);
-                hold(over && memory.is_some(), Invariant::EndsAcknowledged, || {
-                    format!("{}: run {run} is acknowledged, and nobody told its end", command.id)
-                })?;
-                self.coverage.see("act", "remember");
+            Act::Acknowledge { run, .. } => {
+                return Err(breach(
+                    Invariant::EndsAcknowledged,
+                    format!("{}: run {run} is acknowledged, and nobody told its end", command.id),
+                ));
             }
-            Act::Spawn { .. } => hold(told.is_none() || *done, Invariant::EndsAcknowledged, || {
-                format!("{} is spawned before its end is acknowledged", command.id)
-            })?,
-            Act::Signal { .. } | Act::Kill { .. } | Act::Ask { .. } | Act::Forget => {}
+            Act::Spawn { .. } | Act::RunHook { .. } => {
+                hold(told.is_none() || *done, Invariant::EndsAcknowledged, || {
+                    format!("{} goes on before its end is acknowledged", command.id)
+                })?
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -6,12 +6,11 @@
     reason = "a test may panic, in the functions around it as well"
 )]
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use mainstay_decide::{Event, Memory, QuestionId, Standing};
+use mainstay_decide::{Check, Event, Memory, QuestionId, Standing};
 use mainstay_model::{
-    Bytes, Command, Condition, Dependency, Exit, Kind, LogLimits, Moment, PhaseName, RestartPolicy,
-    RestartWhen, RunId, ServiceId, Signal, Spec, StopPolicy,
+    Command, Condition, Dependency, Exit, HookName, Kind, Moment, PhaseName, RunId, ServiceId, Signal, Spec,
 };
 use mainstay_runner::{Execution, Runner, Spawn};
 
@@ -29,8 +28,13 @@ impl Execution for Counter {
         self.spawned.push((spawn.id.clone(), spawn.run));
     }
     fn signal(&mut self, _: &ServiceId, _: RunId, _: Signal) {}
+    fn signal_main(&mut self, _: &ServiceId, _: RunId, _: Signal) {}
     fn kill(&mut self, _: &ServiceId, _: RunId) {}
-    fn ask(&mut self, _: &ServiceId, _: RunId, _: QuestionId, _: &Spec) {}
+    fn pause(&mut self, _: &ServiceId, _: RunId) {}
+    fn resume(&mut self, _: &ServiceId, _: RunId) {}
+    fn ask(&mut self, _: &ServiceId, _: RunId, _: Check, _: QuestionId, _: &Spec) {}
+    fn run_hook(&mut self, _: &ServiceId, _: RunId, _: HookName, _: &Spec) {}
+    fn kill_hook(&mut self, _: &ServiceId, _: RunId, _: HookName) {}
     fn acknowledge(&mut self, _: &ServiceId, _: RunId, _: Option<Memory>) {}
     fn forget(&mut self, _: &ServiceId) {}
 }
@@ -41,21 +45,9 @@ fn id(number: usize) -> ServiceId {
 
 fn spec(number: usize, on: &[usize]) -> Spec {
     let dependency = |on: &usize| Dependency { on: id(*on).name, until: Condition::Ready, restart: false };
-    Spec {
-        id: id(number),
-        kind: Kind::Permanent,
-        command: Command::new(["./serve".to_owned()]).unwrap(),
-        working_dir: PathBuf::from("/"),
-        user: None,
-        env: BTreeMap::new(),
-        inherited: BTreeMap::new(),
-        depends_on: on.iter().map(dependency).collect(),
-        restart: RestartPolicy::with(RestartWhen::OnFailure),
-        ready: None,
-        stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
-        rerun_unknown: false,
-    }
+    let command = Command::new(["./serve".to_owned()]).unwrap();
+    let depends_on = on.iter().map(dependency).collect();
+    Spec { depends_on, ..Spec::new(id(number), Kind::Permanent, command, PathBuf::from("/")) }
 }
 
 /// A project in which everything is wanted, and everything that is spawned runs.

@@ -17,14 +17,16 @@ const EVENTS: u64 = 400;
 const FEW_EVENTS: u64 = 60;
 /// Everything that is expected is seen in each part at least this often.
 const LEAST: u64 = 5;
+/// And among the short ones, in which little comes late in a life.
+const LEAST_IN_SHORT: u64 = 1;
 
-fn part(seeds: Range<u64>, events: u64) {
+fn part(seeds: Range<u64>, events: u64, least: u64) {
     let count = seeds.end - seeds.start;
     match storms(seeds, events) {
         Err(failure) => panic!("{failure}"),
         Ok(coverage) => {
             println!("{count} storms, {} events\n{coverage}", coverage.events);
-            let missing = coverage.missing(LEAST);
+            let missing = coverage.missing(least);
             assert!(missing.is_empty(), "the storms have gone blind: {missing:#?}");
         }
     }
@@ -32,25 +34,25 @@ fn part(seeds: Range<u64>, events: u64) {
 
 #[test]
 fn storms_0_to_500() {
-    part(0..500, EVENTS);
+    part(0..500, EVENTS, LEAST);
 }
 
 #[test]
 fn storms_500_to_1000() {
-    part(500..1000, EVENTS);
+    part(500..1000, EVENTS, LEAST);
 }
 
 #[test]
 fn storms_1000_to_1500() {
-    part(1000..1500, EVENTS);
+    part(1000..1500, EVENTS, LEAST);
 }
 
 #[test]
 fn storms_1500_to_2000() {
-    part(1500..2000, EVENTS);
+    part(1500..2000, EVENTS, LEAST);
 }
 
 #[test]
 fn short_storms() {
-    part(10_000..13_000, FEW_EVENTS);
+    part(10_000..13_000, FEW_EVENTS, LEAST_IN_SHORT);
 }

@@ -150,7 +150,8 @@ impl Caller {
         if named.is_empty() {
             return Ok(Vec::new());
         }
-        let Answer::Done { services: settled } = self.ask(act(Act::Stop, named.clone(), ask)).await? else {
+        let Answer::Done { services: settled, .. } = self.ask(act(Act::Stop, named.clone(), ask)).await?
+        else {
             return Err(unexpected());
         };
         let was_wanted = |id: &str| services.iter().any(|view| view.wanted && names::name(view) == id);
@@ -172,37 +173,37 @@ impl Caller {
                 if !State::of(&view).is_signallable() {
                     return Err(Fault::new(Code::NotRunning, name));
                 }
-                self.signal(&view, signal).map(|()| Value::Flag(true))
+                self.signal(&view, signal).await.map(|()| Value::Flag(true))
             }
-            Chosen::Group(members) => self.signal_those(members, word),
+            Chosen::Group(members) => self.signal_those(members, word).await,
         }
     }
 
     pub(crate) async fn signal_group(&self, group: &str, word: &str) -> Result<Value, Fault> {
-        self.signal_those(members(&self.services().await?, group)?, word)
+        self.signal_those(members(&self.services().await?, group)?, word).await
     }
 
     pub(crate) async fn signal_all(&self, word: &str) -> Result<Value, Fault> {
-        self.signal_those(self.services().await?, word)
+        self.signal_those(self.services().await?, word).await
     }
 
     /// Those that have a process.
-    fn signal_those(&self, views: Vec<ServiceView>, word: &str) -> Result<Value, Fault> {
-        let with_process = views.into_iter().filter(|view| State::of(view).is_signallable());
-        let outcome = |view: ServiceView| {
-            let result = signal(word).and_then(|signal| self.signal(&view, signal));
-            (view, result)
-        };
-        Ok(results(with_process.map(outcome).collect()))
+    async fn signal_those(&self, views: Vec<ServiceView>, word: &str) -> Result<Value, Fault> {
+        let mut outcomes = Vec::new();
+        for view in views.into_iter().filter(|view| State::of(view).is_signallable()) {
+            let result = match signal(word) {
+                Ok(signal) => self.signal(&view, signal).await,
+                Err(fault) => Err(fault),
+            };
+            outcomes.push((view, result));
+        }
+        Ok(results(outcomes))
     }
 
-    fn signal(&self, view: &ServiceView, signal: Signal) -> Result<(), Fault> {
-        let text = format!(
-            "{}: signals cannot be sent through this socket; `kill -s {signal} {}` sends this one",
-            names::full_name(view),
-            view.pid.unwrap_or(0)
-        );
-        Err(Fault::new(Code::Failed, text))
+    /// To its main process, as supervisor does it.
+    async fn signal(&self, view: &ServiceView, signal: Signal) -> Result<(), Fault> {
+        let services = vec![names::name(view)];
+        self.ask(Request::Signal { signal: signal.number().to_string(), services }).await.map(|_| ())
     }
 
     pub(crate) async fn shut_down(&self) -> Result<Value, Fault> {

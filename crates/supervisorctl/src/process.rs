@@ -29,7 +29,8 @@ impl State {
             (PhaseName::Waiting, "backoff") => Self::Backoff,
             // For what it depends on. It was started, and nobody need start it again.
             (PhaseName::Waiting, _) | (PhaseName::Starting, _) => Self::Starting,
-            (PhaseName::Running, _) => Self::Running,
+            // There is no word for one that stands still.
+            (PhaseName::Running | PhaseName::Paused, _) => Self::Running,
             (PhaseName::Stopping, _) => Self::Stopping,
             (PhaseName::Failed, _) => Self::Fatal,
         }

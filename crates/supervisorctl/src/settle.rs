@@ -125,7 +125,7 @@ impl Watch {
 
     /// The daemon's own word.
     fn take_answer(&mut self, answer: Answer) -> Result<(), Fault> {
-        let Answer::Done { services } = answer else { return Err(unexpected()) };
+        let Answer::Done { services, .. } = answer else { return Err(unexpected()) };
         for settled in services {
             match settled.state {
                 _ if !self.runs.contains_key(&settled.id) => {}

@@ -10,7 +10,7 @@ use crate::WireExit;
 pub enum ToAnchor {
     /// Keep the descriptor that comes with this under this name; one of the same name is replaced.
     Hold {
-        /// `fifo:api@1`, `socket`, …
+        /// `fifo:api@1`, `notify:api@1`, `ready:api@1`, `socket`.
         name: String,
     },
     /// Close the descriptor of this name.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind, WhenFull};
 use serde::{Deserialize, Serialize};
 
+use crate::WireNotice;
+
 /// The version of this protocol.
 pub const KEEPER_PROTOCOL: u32 = 1;
 
@@ -44,6 +46,9 @@ pub enum ToKeeper {
         log: LogFile,
         /// What the daemon wants to be told about this slot after its own death; opaque to the keeper.
         memo: String,
+        /// By which ways it tells how it is.
+        #[serde(default)]
+        reports: WireReports,
     },
     /// Send a signal to a live run; nothing when the run is over. One that is still being made gets it afterwards.
     Signal {
@@ -56,11 +61,22 @@ pub enum ToKeeper {
         /// To whom.
         scope: Scope,
     },
-    /// The end (or failed start) of this run was taken in; it need not be told again.
+    /// The end (or failed start) of this run was taken in; it need not be told again. While the run lives, or when the slot
+    /// never had it, as [`Remember`](Self::Remember). One of an earlier run is ignored.
     Acknowledge {
         /// The slot.
         slot: String,
         /// The run.
+        run: u64,
+        /// Replaces the slot's memo.
+        memo: String,
+    },
+    /// Something else is to be told about this slot. It says nothing of the run: an end that the daemon has not heard of yet is
+    /// still told. A slot that never had a run comes into being. One of an earlier run is ignored.
+    Remember {
+        /// The slot.
+        slot: String,
+        /// The run, or one that was never made.
         run: u64,
         /// Replaces the slot's memo.
         memo: String,
@@ -94,9 +110,12 @@ pub enum ToKeeper {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// The run's process group.
+    /// The run's main process alone.
+    Main,
+    /// The run's process group; of one that named another main process, the groups of both.
     Group,
-    /// Everything that the run left behind: group, session, and what fell to the anchor.
+    /// Everything of the run: group, session, descendants, and what fell to the anchor. SIGSTOP stops what it makes meanwhile
+    /// as well.
     Everything,
 }
 
@@ -111,6 +130,16 @@ pub struct Program {
     pub env: Vec<String>,
     /// The user and groups to take on.
     pub identity: Option<Identity>,
+}
+
+/// The ways by which a process tells how it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireReports {
+    /// It gets a notify socket, and `NOTIFY_SOCKET` with its path. What is said there counts when root, the keeper's user or the
+    /// program's user says it.
+    pub notify: bool,
+    /// This descriptor of it, 3 to 1023, is the end of a pipe: a newline says that it is ready. Only the first one counts.
+    pub fd: Option<u32>,
 }
 
 /// Numbers of a user.
@@ -237,6 +266,15 @@ pub enum FromKeeper {
         /// How.
         exit: WireExit,
     },
+    /// A live run said this of itself. What it said while no daemon listened comes with the snapshot.
+    Notified {
+        /// The slot.
+        slot: String,
+        /// The run.
+        run: u64,
+        /// In this order.
+        notices: Vec<WireNotice>,
+    },
     /// What became of output: of all slots as the answer to `LogCounts`, else of those of which it matters: a log took
     /// nothing, takes something again, or dropped more.
     Logs {
@@ -262,6 +300,9 @@ pub struct SlotState {
     pub phase: SlotPhase,
     /// What the daemon wanted to be told.
     pub memo: String,
+    /// What its live run said of itself and is still so: ready, its latest status, its main process.
+    #[serde(default)]
+    pub notices: Vec<WireNotice>,
 }
 
 /// What is so of a slot's latest run.

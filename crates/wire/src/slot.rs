@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LogFile, WireExit, WireFailure};
+use crate::{LogFile, WireExit, WireFailure, WireNotice};
 
 /// The version of what is written here.
 pub const SLOT_VERSION: u32 = 1;
@@ -118,6 +118,31 @@ pub struct SlotRecord {
     pub memo: String,
     /// The variables (`NAME=value`) that tell this run from any other: what it left behind has them in its environment.
     pub marks: Vec<String>,
+    /// The path of its notify socket, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify: Option<String>,
+    /// Whether it has a pipe on which a newline says that it is ready.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ready_pipe: bool,
+    /// What it said of itself and is still so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<WireNotice>,
+    /// Its main process, when that is another than the one that was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main: Option<ProcessId>,
+}
+
+/// A process, and no other that gets its number later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start_time: u64,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How far a run came.
@@ -231,6 +256,10 @@ mod tests {
             },
             memo: "memo".to_owned(),
             marks: vec!["MAINSTAY_RUN_ID=x".to_owned()],
+            notify: Some("/run/notify/api@1".to_owned()),
+            ready_pipe: true,
+            said: vec![WireNotice::Ready, WireNotice::Status("\u{fc}".to_owned())],
+            main: Some(ProcessId { pid: 7, start_time: 8 }),
         }
     }
 
@@ -269,6 +298,14 @@ mod tests {
         write(&mut file, &third, usize::MAX);
         assert_eq!(SlotRecord::decode(&file), Some((record(3), 3)));
         assert!(file.len() <= SLOT_FILE_LIMIT);
+    }
+
+    #[test]
+    fn a_record_of_a_run_that_does_not_report_is_no_longer_for_it() {
+        let quiet = SlotRecord { notify: None, ready_pipe: false, said: Vec::new(), main: None, ..record(1) };
+        let text = serde_json::to_string(&quiet).unwrap();
+        assert!(["notify", "ready_pipe", "said", "main"].iter().all(|name| !text.contains(name)), "{text}");
+        assert_eq!(serde_json::from_str::<SlotRecord>(&text).unwrap(), quiet);
     }
 
     #[test]

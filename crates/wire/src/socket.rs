@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HistoryView, ReportView, WireSpec};
+use crate::{
+    ErrorCode, EventView, ExplanationView, GenerationView, HistoryView, PlanStep, ProbationVerdict,
+    ProbationView, ReasonView, ReportView, ServiceView, WireError, WireSpec,
+};
 
 /// The version of the shapes in this file.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -42,6 +45,49 @@ pub enum Request {
         /// With `wait`: the longest to wait, in milliseconds; then the answer says what is still pending.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_ms: Option<u64>,
+        /// Only if this generation runs (0: none), or what is applied runs already: else somebody was faster, and what was
+        /// planned is not what would be done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<u64>,
+        /// For so long it is on probation: the daemon goes back to the generation before by itself when something that was well
+        /// is not any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        watch_ms: Option<u64>,
+    },
+    /// What an `apply` of these would do; changes nothing. Answered by [`Answer::Plan`].
+    Plan {
+        /// Every instance of every service.
+        specs: Vec<WireSpec>,
+        /// Which to start (with what they depend on): names, globs, `api@2`, `all`; empty is all.
+        start: Vec<String>,
+    },
+    /// What a `rollback` would do; changes nothing. Answered by [`Answer::Plan`].
+    PlanRollback {
+        /// The generation; without it, the latest before the present one that is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+    },
+    /// Run what an earlier generation described, as a new generation: what is wanted stays wanted, and so it is with what was
+    /// wanted when it was removed.
+    Rollback {
+        /// The generation; without it, the latest before the present one that is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+        /// As in `apply`.
+        wait: bool,
+        /// As in `apply`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
+    },
+    /// What was applied, and when.
+    Generations,
+    /// What became of the probation of a generation; answered when it is over.
+    Verdict {
+        /// Which.
+        generation: u64,
+        /// The longest to wait, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
     },
     /// Do this to services.
     Act {
@@ -55,12 +101,37 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_ms: Option<u64>,
     },
+    /// Send this signal to the main processes of services. Answered at once.
+    Signal {
+        /// `HUP`, `SIGHUP` or a number (`signal(7)`).
+        signal: String,
+        /// Names, globs, `api@2`, `all`; never empty.
+        services: Vec<String>,
+    },
+    /// Answer when this is so of services, or cannot become so by itself; changes nothing.
+    Wait {
+        /// Names, globs, `api@2`, `all`; never empty.
+        services: Vec<String>,
+        /// What is waited for.
+        until: WaitFor,
+        /// The longest to wait, in milliseconds; then the answer says what is still pending.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
+    },
     /// Every service.
     List,
     /// One service, or those of a name or glob.
     Status {
         /// Which.
         service: String,
+    },
+    /// Why services are as they are. Answered by [`Answer::Explain`].
+    Explain {
+        /// Which: a name, a glob, `api@2`, `all`.
+        service: String,
+        /// The time zone in which sentences tell times: a name (`Europe/Zurich`) or an offset (`+01:00`); UTC without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
     },
     /// What happened, the newest last. Works on what is kept: services that are gone have a history too.
     History {
@@ -109,8 +180,33 @@ pub enum Act {
     Stop,
     /// Ended and started; only these.
     Restart,
+    /// The same, the instances of each service one after the other: the next when the one before is ready. What says
+    /// `rolling` of itself is always restarted so.
+    RollingRestart,
     /// Wanted down, and killed at once; only these.
     Kill,
+    /// Made to read their configuration again, as their `reload` says.
+    Reload,
+    /// Frozen.
+    Pause,
+    /// Frozen no more.
+    Resume,
+    /// Their failures are taken back, and their restarts are forgotten.
+    ResetFailed,
+}
+
+/// What can be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitFor {
+    /// They are ready; a oneshot without a check: it completed.
+    Ready,
+    /// They are ready, and their latest health check succeeded.
+    Healthy,
+    /// They ended well.
+    Completed,
+    /// They do not run.
+    Stopped,
 }
 
 /// A reply: [`Answer`] or [`WireError`].
@@ -178,11 +274,14 @@ pub enum Answer {
         #[serde(default = "there")]
         anchor: bool,
     },
-    /// To `Apply` and `Act`: what was acted on, and how it stands.
+    /// To `Apply`, `Act`, `Signal` and `Wait`: what was meant, and how it stands.
     Done {
         /// Each service that the request was about, dependencies and dependents included; after `Apply` also those that
         /// are no longer described (reason `removed` once they have ended).
         services: Vec<Settled>,
+        /// After `apply` and `rollback`: which generation it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<u64>,
     },
     /// A line of `Follow`.
     Event(Box<EventView>),
@@ -200,6 +299,13 @@ pub enum Answer {
         /// Whether there is more before the first of these.
         more: bool,
     },
+    /// To `Explain`.
+    Explain {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// In dependency order.
+        services: Vec<ExplanationView>,
+    },
     /// To `Report`.
     Report {
         /// [`SCHEMA_VERSION`].
@@ -210,6 +316,48 @@ pub enum Answer {
         until: String,
         /// In the order of their names.
         services: Vec<ReportView>,
+    },
+    /// To `Plan` and `PlanRollback`.
+    Plan {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// The generation that runs; 0: none.
+        base: u64,
+        /// After `PlanRollback`: the generation to which it would go back.
+        #[serde(default)]
+        to: Option<u64>,
+        /// What would be done, without those of which nothing changes: first what is removed, then each after what it depends
+        /// on.
+        steps: Vec<PlanStep>,
+        /// How many services nothing changes of.
+        kept: usize,
+    },
+    /// To `Generations`.
+    Generations {
+        /// [`SCHEMA_VERSION`].
+        schema_version: u32,
+        /// The latest first.
+        generations: Vec<GenerationView>,
+        /// Whether one of them is being watched.
+        probation: Option<ProbationView>,
+    },
+    /// To `Verdict`.
+    Verdict {
+        /// What became of it.
+        verdict: ProbationVerdict,
+        /// The same in words: `taken back: api failed: exited with 1`.
+        text: String,
+        /// Which generation runs now.
+        generation: u64,
+    },
+    /// A line of `Follow`: something happened to the project.
+    Note {
+        /// RFC 3339, UTC.
+        time: String,
+        /// What: `taken-back`, `probation-kept`, `probation-ended`.
+        code: String,
+        /// The same in words.
+        text: String,
     },
     /// To `Down`: everything is stopped.
     Down,
@@ -262,142 +410,12 @@ pub struct ConfigView {
     pub files: Vec<String>,
     /// A hash of those files' texts when they were read.
     pub fingerprint: String,
-}
-
-/// A change of one service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EventView {
-    /// RFC 3339, UTC.
-    pub time: String,
-    /// The service after it.
-    pub service: ServiceView,
-    /// The phase before it.
-    pub from: String,
-}
-
-/// One service, as `list --json` shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ServiceView {
-    /// The service's name.
-    pub name: String,
-    /// The instance's number, when there are several.
-    pub instance: Option<String>,
-    /// `permanent` or `oneshot`.
-    pub kind: String,
-    /// The phase's word.
-    pub phase: String,
-    /// The health's word.
-    pub status: String,
-    /// Whether it is wanted up.
-    pub wanted: bool,
-    /// Whether it counts as ready.
-    pub ready: bool,
-    /// Its process.
-    pub pid: Option<u32>,
-    /// Its latest run; 0 before the first.
-    pub run: u64,
-    /// Restarts that nobody asked for.
-    pub restarts: u64,
-    /// When the phase began; RFC 3339, UTC.
-    pub since: Option<String>,
-    /// How its latest ended run ended.
-    pub exit: Option<ExitView>,
-    /// Why.
-    pub reason: ReasonView,
-    /// When something happens by itself; RFC 3339, UTC.
-    pub next: Option<String>,
-    /// Resident memory of its main process.
-    pub memory_bytes: Option<u64>,
-    /// Share of one core since the last reading; `null` until there are two.
-    pub cpu_percent: Option<f64>,
-    /// What it depends on: `db (ready)`.
-    pub depends_on: Vec<String>,
-    /// What depends on it.
-    pub needed_by: Vec<String>,
-    /// What it runs.
-    pub command: Vec<String>,
-    /// The folder of its logs.
-    pub log_dir: String,
-    /// What became of its output since its keeper knows of it.
+    /// Which generation it is; 0: none.
     #[serde(default)]
-    pub log_counts: LogView,
-}
-
-/// What became of a service's output.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogView {
-    /// Bytes written to its log; as fresh as the last `status` of it.
-    pub written_bytes: u64,
-    /// Bytes that were dropped, because its log took nothing and `when_full` is `drop`.
-    pub dropped_bytes: u64,
-    /// Why its log takes nothing now: `cannot be written since …: …`.
-    pub trouble: Option<String>,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExitView {
-    /// Its code, when it ended itself.
-    pub code: Option<i32>,
-    /// The signal that ended it (`TERM`).
-    pub signal: Option<String>,
-}
-
-/// Why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReasonView {
-    /// Stable.
-    pub code: String,
-    /// One sentence without a full stop.
-    pub text: String,
-}
-
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{text}")]
-pub struct WireError {
-    /// Stable.
-    pub code: ErrorCode,
-    /// One sentence that names the thing.
-    pub text: String,
-    /// What to do about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
-}
-
-impl WireError {
-    /// An error without help.
-    pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
-        Self { code, text: text.into(), help: None }
-    }
-
-    /// The same with a line of help.
-    #[must_use]
-    pub fn with_help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-}
-
-/// Kinds of errors; each has an exit code of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ErrorCode {
-    /// The line is no request.
-    BadRequest,
-    /// No service of that name.
-    NoSuchService,
-    /// The description is not valid.
-    InvalidConfiguration,
-    /// The peer may not do that.
-    NotPermitted,
-    /// Not now: the project is going down.
-    GoingDown,
-    /// Not now: too many are connected.
-    Busy,
-    /// It was asked for, and did not come about.
-    Failed,
-    /// A defect of ours.
-    Internal,
+    pub generation: u64,
+    /// Whether it is being watched.
+    #[serde(default)]
+    pub probation: Option<Box<ProbationView>>,
 }
 
 #[cfg(test)]

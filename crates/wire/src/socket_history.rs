@@ -12,7 +12,8 @@ pub struct HistoryView {
     /// When; RFC 3339, UTC.
     pub time: String,
     /// Which service (`api@2`); `null` is the project, and the code of `reason` is then what happened: `daemon-started`
-    /// (nothing ran), `daemon-returned` (after the death of one, services had gone on), `daemon-ended`, `applied`, `act`,
+    /// (nothing ran), `daemon-returned` (after the death of one, services had gone on), `daemon-ended`, `applied`, `rolled-back`,
+    /// `taken-back` (a generation on probation), `probation-kept`, `probation-ended`, `act`,
     /// `down-requested`, `history-lost`.
     pub service: Option<String>,
     /// Its run.

@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use mainstay_model::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, ReadyCheck, ReadyPolicy, RestartPolicy,
-    RestartWhen, ServiceId, Signal, Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, RestartPolicy, RestartWhen, ServiceId,
+    Signal, Spec, StopPolicy,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::WireWhenFull;
+use crate::{
+    WireWhenFull,
+    care::{WireHealth, WireHooks, WireReady, WireReload, millis, words},
+};
 
 /// A description that is none.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,24 @@ pub struct WireSpec {
     restart: WireRestart,
     /// When it counts as ready.
     ready: Option<WireReady>,
+    /// How it is asked whether it is well.
+    #[serde(default)]
+    health: Option<WireHealth>,
+    /// The longest silence of its watchdog.
+    #[serde(default)]
+    watchdog_ms: Option<u64>,
+    /// How it is asked to read its configuration again.
+    #[serde(default)]
+    reload: Option<WireReload>,
+    /// Commands around its starts and stops.
+    #[serde(default)]
+    hooks: WireHooks,
+    /// Globs of files whose change restarts it.
+    #[serde(default)]
+    watch: Vec<String>,
+    /// Whether its instances are restarted one after the other.
+    #[serde(default)]
+    rolling: bool,
     /// Sent to its process group (`signal(7)`).
     stop_signal: i32,
     /// What is left after this time is killed.
@@ -88,6 +109,7 @@ struct WireDependency {
 enum WireCondition {
     Started,
     Ready,
+    Healthy,
     Completed,
 }
 
@@ -117,30 +139,6 @@ enum WireWhen {
     Always,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct WireReady {
-    /// What is asked.
-    check: WireCheck,
-    /// Not ready within this time is a failed start.
-    timeout_ms: u64,
-    /// The longest pause between two askings.
-    interval_ms: u64,
-    /// How long one asking may take.
-    probe_timeout_ms: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WireCheck {
-    Tcp(String),
-    Exec(Vec<String>),
-    AfterMs(u64),
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl From<&Spec> for WireSpec {
     fn from(spec: &Spec) -> Self {
         Self {
@@ -157,6 +155,12 @@ impl From<&Spec> for WireSpec {
             depends_on: spec.depends_on.iter().map(WireDependency::from).collect(),
             restart: WireRestart::from(&spec.restart),
             ready: spec.ready.as_ref().map(WireReady::from),
+            health: spec.health.as_ref().map(WireHealth::from),
+            watchdog_ms: spec.watchdog.map(millis),
+            reload: spec.reload.as_ref().map(WireReload::from),
+            hooks: WireHooks::from(&spec.hooks),
+            watch: spec.watch.clone(),
+            rolling: spec.rolling,
             stop_signal: spec.stop.signal.number(),
             stop_timeout_ms: millis(spec.stop.timeout),
             log_max_size: spec.log.max_size.0,
@@ -170,15 +174,12 @@ impl From<&Spec> for WireSpec {
     }
 }
 
-fn words(command: &Command) -> Vec<String> {
-    command.words().map(str::to_owned).collect()
-}
-
 impl From<&Dependency> for WireDependency {
     fn from(dependency: &Dependency) -> Self {
         let until = match dependency.until {
             Condition::Started => WireCondition::Started,
             Condition::Ready => WireCondition::Ready,
+            Condition::Healthy => WireCondition::Healthy,
             Condition::Completed => WireCondition::Completed,
         };
         Self { on: dependency.on.to_string(), until, restart: dependency.restart }
@@ -206,21 +207,6 @@ impl From<&RestartPolicy> for WireRestart {
     }
 }
 
-impl From<&ReadyPolicy> for WireReady {
-    fn from(policy: &ReadyPolicy) -> Self {
-        Self {
-            check: match &policy.check {
-                ReadyCheck::Tcp(address) => WireCheck::Tcp(address.clone()),
-                ReadyCheck::Exec(command) => WireCheck::Exec(words(command)),
-                ReadyCheck::After(span) => WireCheck::AfterMs(millis(*span)),
-            },
-            timeout_ms: millis(policy.timeout),
-            interval_ms: millis(policy.interval),
-            probe_timeout_ms: millis(policy.probe_timeout),
-        }
-    }
-}
-
 impl TryFrom<WireSpec> for Spec {
     type Error = SpecError;
 
@@ -228,6 +214,10 @@ impl TryFrom<WireSpec> for Spec {
         let name = wire.id.clone();
         let wrong = |field| SpecError { id: name.clone(), field };
         let ready = wire.ready.map(|ready| ready.into_model().ok_or_else(|| wrong("ready"))).transpose()?;
+        let health =
+            wire.health.map(|health| health.into_model().ok_or_else(|| wrong("health"))).transpose()?;
+        let reload =
+            wire.reload.map(|reload| reload.into_model().ok_or_else(|| wrong("reload"))).transpose()?;
         let depends_on = wire.depends_on.into_iter().map(|dependency| dependency.into_model());
         Ok(Self {
             id: wire.id.parse::<ServiceId>().map_err(|_| wrong("id"))?,
@@ -243,6 +233,12 @@ impl TryFrom<WireSpec> for Spec {
             depends_on: depends_on.collect::<Option<_>>().ok_or_else(|| wrong("depends_on"))?,
             restart: wire.restart.into_model(),
             ready,
+            health,
+            watchdog: wire.watchdog_ms.map(Duration::from_millis),
+            reload,
+            hooks: wire.hooks.into_model().ok_or_else(|| wrong("hooks"))?,
+            watch: wire.watch,
+            rolling: wire.rolling,
             stop: StopPolicy {
                 signal: Signal::from_number(wire.stop_signal).ok_or_else(|| wrong("stop"))?,
                 timeout: Duration::from_millis(wire.stop_timeout_ms),
@@ -265,6 +261,7 @@ impl WireDependency {
         let until = match self.until {
             WireCondition::Started => Condition::Started,
             WireCondition::Ready => Condition::Ready,
+            WireCondition::Healthy => Condition::Healthy,
             WireCondition::Completed => Condition::Completed,
         };
         Some(Dependency { on: self.on.parse().ok()?, until, restart: self.restart })
@@ -289,27 +286,49 @@ impl WireRestart {
     }
 }
 
-impl WireReady {
-    fn into_model(self) -> Option<ReadyPolicy> {
-        let check = match self.check {
-            WireCheck::Tcp(address) => ReadyCheck::Tcp(address),
-            WireCheck::Exec(words) => ReadyCheck::Exec(Command::new(words)?),
-            WireCheck::AfterMs(span) => ReadyCheck::After(Duration::from_millis(span)),
-        };
-        Some(ReadyPolicy {
-            check,
-            timeout: Duration::from_millis(self.timeout_ms),
-            interval: Duration::from_millis(self.interval_ms),
-            probe_timeout: Duration::from_millis(self.probe_timeout_ms),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use mainstay_model::WhenFull;
+    use mainstay_model::{
+        HealthPolicy, Hook, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload, WhenFull,
+    };
 
     use super::*;
+
+    fn ready(check: ReadyCheck) -> ReadyPolicy {
+        ReadyPolicy {
+            check,
+            timeout: Duration::from_secs(30),
+            interval: Duration::from_millis(500),
+            probe_timeout: Duration::from_secs(2),
+        }
+    }
+
+    fn hook(program: &str) -> Hook {
+        let command = Command::new([program.to_owned(), "now".to_owned()]).unwrap();
+        Hook { command, timeout: Duration::from_secs(60) }
+    }
+
+    #[test]
+    fn every_check_survives_the_way_to_json_and_back() {
+        let exec = Command::new(["./check".to_owned()]).unwrap();
+        let checks = [
+            ReadyCheck::Probe(Probe::Exec(exec)),
+            ReadyCheck::Probe(Probe::Http(HttpProbe { url: "http://[::1]:80/".to_owned(), status: None })),
+            ReadyCheck::Log("listening on .*".to_owned()),
+            ReadyCheck::Notify,
+            ReadyCheck::Fd(3),
+            ReadyCheck::After(Duration::from_millis(20)),
+        ];
+        for check in checks {
+            let command = Command::new(["./api".to_owned()]).unwrap();
+            let mut spec = Spec::new("api".parse().unwrap(), Kind::Oneshot, command, PathBuf::from("/"));
+            spec.ready = Some(ready(check));
+            spec.reload = Some(Reload::Signal(Signal::HUP));
+            let text = serde_json::to_string(&WireSpec::from(&spec)).unwrap();
+            let back: WireSpec = serde_json::from_str(&text).unwrap();
+            assert_eq!(Spec::try_from(back).unwrap(), spec);
+        }
+    }
 
     #[test]
     fn a_description_survives_the_way_to_json_and_back() {
@@ -330,12 +349,24 @@ mod tests {
                 attempts: Attempts::Unlimited,
                 ..RestartPolicy::with(RestartWhen::Always)
             },
-            ready: Some(ReadyPolicy {
-                check: ReadyCheck::Tcp("127.0.0.1:80".to_owned()),
-                timeout: Duration::from_secs(30),
-                interval: Duration::from_millis(500),
-                probe_timeout: Duration::from_secs(2),
+            ready: Some(ready(ReadyCheck::Probe(Probe::Tcp("127.0.0.1:80".to_owned())))),
+            health: Some(HealthPolicy {
+                probe: Probe::Http(HttpProbe { url: "http://127.0.0.1:80/".to_owned(), status: Some(204) }),
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(2),
+                failures: 3,
+                start_period: Duration::from_secs(5),
             }),
+            watchdog: Some(Duration::from_secs(30)),
+            reload: Some(Reload::Command(hook("./reload"))),
+            hooks: Hooks {
+                before_start: Some(hook("./prepare")),
+                after_start: None,
+                before_stop: None,
+                after_stop: Some(hook("./clean")),
+            },
+            watch: vec!["src/**".to_owned()],
+            rolling: true,
             stop: StopPolicy { signal: Signal::INT, timeout: Duration::from_secs(20) },
             log: LogLimits {
                 max_size: Bytes(10),

@@ -27,4 +27,23 @@ pub struct Applied {
     /// Whether everything is being stopped for good: a daemon that finds this goes on with it.
     #[serde(default)]
     pub going_down: bool,
+    /// Which generation this is; 0: it is of a time without generations.
+    #[serde(default)]
+    pub generation: u64,
+    /// Whether it is being watched: a daemon that comes later goes on with that.
+    #[serde(default)]
+    pub probation: Option<AppliedProbation>,
+}
+
+/// A generation that is taken back when something that was well before it is not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedProbation {
+    /// The one to go back to.
+    pub previous: u64,
+    /// Until when; RFC 3339, UTC: another daemon may have another monotonic clock.
+    pub until: String,
+    /// How long it was to last; a wall clock that is set makes it no longer.
+    pub span_ms: u64,
+    /// Ids of those that were well.
+    pub well: Vec<String>,
 }

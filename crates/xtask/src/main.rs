@@ -3,6 +3,7 @@
 
 mod docs;
 mod examples;
+mod pictures;
 mod repo;
 mod test;
 mod tidy;
@@ -19,6 +20,8 @@ cargo xtask VERB
   test --list                          the steps
   tidy                                 rooms, floors, lints, bans, unsafe, sizes, links: rules that no compiler knows
   docs [--check]                       writes docs/reference/ (or says which page is stale)
+  pictures [--only PROJECT] [--program FILE]
+                                       draws docs/pictures/: what the program shows of sample projects
   windows                              type-checks floors 0 and 1 for Windows
   storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`
 ";
@@ -40,6 +43,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "test" => test::run(rest),
         "tidy" => tidy::run(),
         "docs" => docs::run(rest.iter().any(|argument| argument == "--check")),
+        "pictures" => pictures::run(rest),
         "windows" => windows::check().and_then(|outcome| match outcome {
             test::Outcome::Passed => Ok(()),
             test::Outcome::Skipped(reason) => bail!("nothing was checked: {reason}"),

@@ -50,7 +50,7 @@ impl Acts {
 
 fn outcome(asked: Result<Answer, ClientError>) -> Result<Vec<Settled>, String> {
     match asked {
-        Ok(Answer::Done { services }) => Ok(services),
+        Ok(Answer::Done { services, .. }) => Ok(services),
         Ok(_) => Err("the daemon answers another question than was asked".to_owned()),
         Err(ClientError::Refused(error)) => Err(match error.help {
             Some(help) => format!("{}; {help}", error.text),

@@ -62,6 +62,11 @@ fn tell_all(events: Events, bell: &Bell) -> Result<String, Gone> {
                 | Answer::Pong { .. }
                 | Answer::History { .. }
                 | Answer::Report { .. }
+                | Answer::Explain { .. }
+                | Answer::Plan { .. }
+                | Answer::Generations { .. }
+                | Answer::Verdict { .. }
+                | Answer::Note { .. }
                 | Answer::Down,
             ) => {}
             Err(error) => return Ok(error.to_string()),

@@ -1,4 +1,4 @@
-//! What `start`, `stop`, `restart` and `kill` have in common: asking, and reporting what became of each service.
+//! What `start`, `stop`, `restart`, `kill` and their like have in common: asking, and reporting what became of each service.
 
 use std::time::Duration;
 
@@ -30,10 +30,10 @@ pub(crate) struct Services {
 /// Does this to them.
 pub(crate) fn run(act: Act, services: &Services, context: &Context<'_>) -> Result<Exit, Failure> {
     let places = context.places()?;
-    if matches!(act, Act::Start | Act::Restart) {
+    if matches!(act, Act::Start | Act::Restart | Act::RollingRestart) {
         launch::refuse_elsewhere(&places)?;
     }
-    if act == Act::Restart {
+    if matches!(act, Act::Restart | Act::RollingRestart) {
         let overview = door::read(&places, context.timeout(), &Request::List)
             .map_err(|error| door::explain(error, &places))?;
         door::note_newer_files(&places, &context.surroundings, &overview.config, context.output);
@@ -45,12 +45,21 @@ pub(crate) fn run(act: Act, services: &Services, context: &Context<'_>) -> Resul
     let mut client =
         door::connect(&places, context.timeout()).map_err(|error| door::explain(error, &places))?;
     let answer = if wait { door::order(&mut client, within, &request) } else { client.request(&request) };
-    report(act, &door::settled(answer?)?, within, context)
+    report(Some(act), &door::settled(answer?)?, within, context)
+}
+
+/// Does what is done at once to services.
+pub(crate) fn at_once(act: Act, services: &[String], context: &Context<'_>) -> Result<Exit, Failure> {
+    let places = context.places()?;
+    let request = Request::Act { act, services: services.to_vec(), wait: false, within_ms: None };
+    let answer = door::connect(&places, context.timeout()).and_then(|mut client| client.request(&request));
+    let services = door::settled(answer.map_err(|error| door::explain(error, &places))?)?;
+    report(Some(act), &services, None, context)
 }
 
 /// Says how each service came out; that one failed, or was not there in time, is the program's failure.
-fn report(
-    act: Act,
+pub(crate) fn report(
+    act: Option<Act>,
     services: &[Settled],
     within: Option<Duration>,
     context: &Context<'_>,
@@ -61,7 +70,7 @@ fn report(
         Form::Json => return Ok(document(services, failure.as_ref(), output)),
         Form::Text if output.loudness() > Loudness::Quiet => {
             output.print(&settled::table(services, output.width, output.paint));
-            if let Some(text) = settled::company(act, services) {
+            if let Some(text) = act.and_then(|act| settled::company(act, services)) {
                 output.line(&text);
             }
         }

@@ -6,6 +6,7 @@ mod init;
 mod replace;
 mod set;
 mod values;
+mod versions;
 
 use clap::Subcommand;
 use mainstay_config::{Key, KeyError};
@@ -21,6 +22,7 @@ pub(crate) enum Config {
     Unset(set::Unset),
     Explain(explain::Explain),
     Init(init::Init),
+    Versions(versions::Versions),
 }
 
 impl Config {
@@ -31,6 +33,7 @@ impl Config {
             Self::Unset(unset) => unset.run(context),
             Self::Explain(explain) => explain.run(context),
             Self::Init(init) => init.run(context),
+            Self::Versions(versions) => versions.run(context),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod when;
 
 use std::{
+    collections::BTreeSet,
     ops::ControlFlow,
     path::PathBuf,
     time::{Duration, SystemTime},
@@ -10,6 +11,7 @@ use std::{
 
 use clap::Args;
 use jiff::{Timestamp, Zoned};
+use mainstay_decide::glob_matches;
 use mainstay_logs::{Follow, From, Line, Run, Wanted, folders, read};
 use mainstay_model::ServiceId;
 use mainstay_wire::Request;
@@ -22,7 +24,10 @@ use crate::{
     places::Places,
     project::{self, choose},
     verbs::Context,
-    view::{event, prefix::Prefixes},
+    view::{
+        event,
+        prefix::{self, Prefixes},
+    },
 };
 
 /// How many lines of each service are shown before what is followed, when nobody says.
@@ -34,11 +39,15 @@ const ASKING: Duration = Duration::from_secs(2);
 /// The folder in which the daemon's own words are.
 const DAEMON: &str = "@daemon";
 
+/// Between a service and its hook in the name of a folder.
+const BESIDE: char = '+';
+
 /// What services have written; works without a daemon too
 #[derive(Debug, Args)]
 #[command(after_help = LOGS_HELP)]
 pub(crate) struct Logs {
-    /// Names, globs (`wor*`), instances (`api@2`) or `all`; `@daemon` is the daemon itself [default: all]
+    /// Names, globs (`wor*`), instances (`api@2`) or `all`; `@daemon` is the daemon itself, `api+before_start` a hook of `api`
+    /// [default: all]
     #[arg(value_name = "NAME")]
     pub(crate) services: Vec<String>,
 
@@ -126,13 +135,33 @@ impl Logs {
     fn chosen(&self, places: &Places, context: &Context<'_>) -> Result<Vec<String>, Failure> {
         let (own, patterns): (Vec<String>, Vec<String>) =
             self.services.iter().cloned().partition(|name| name == DAEMON);
-        let chosen = if patterns.is_empty() && !own.is_empty() {
+        let (hooks, patterns): (Vec<String>, Vec<String>) =
+            patterns.into_iter().partition(|name| name.contains(BESIDE));
+        let hooks = hook_folders(&hooks, places)?;
+        let chosen = if patterns.is_empty() && !(own.is_empty() && hooks.is_empty()) {
             Vec::new()
         } else {
             services(&patterns, places, context)?
         };
-        Ok(chosen.iter().map(ToString::to_string).chain(own.into_iter().take(1)).collect())
+        Ok(chosen.iter().map(ToString::to_string).chain(hooks).chain(own.into_iter().take(1)).collect())
     }
+}
+
+/// The folders of hooks that these patterns mean.
+fn hook_folders(patterns: &[String], places: &Places) -> Result<Vec<String>, Failure> {
+    let folders = if patterns.is_empty() { Vec::new() } else { folders(&places.logs_dir)? };
+    let mut chosen = BTreeSet::new();
+    for pattern in patterns {
+        let meant = |name: &&String| name.contains(BESIDE) && glob_matches(pattern, name);
+        let found: Vec<&String> = folders.iter().filter(meant).collect();
+        if found.is_empty() {
+            let text = format!("no hook called `{pattern}` has run");
+            return Err(Failure::new(Exit::NoSuchService, text)
+                .with_help("a hook's log is called as its service and itself: `api+before_start`"));
+        }
+        chosen.extend(found.into_iter().cloned());
+    }
+    Ok(chosen.into_iter().collect())
 }
 
 fn services(patterns: &[String], places: &Places, context: &Context<'_>) -> Result<Vec<ServiceId>, Failure> {
@@ -195,7 +224,7 @@ struct Show<'a> {
 impl<'a> Show<'a> {
     fn new(services: &[String], output: &'a Output) -> Self {
         let names = services.iter().map(String::as_str);
-        let prefixes = (services.len() > 1).then(|| Prefixes::new(names, output.paint));
+        let prefixes = (services.len() > 1).then(|| Prefixes::new(names, output.width, output.paint));
         Self { output, prefixes }
     }
 
@@ -205,7 +234,8 @@ impl<'a> Show<'a> {
                 self.output.json(&json(&line));
             }
             (Form::Text, Some(prefixes)) => {
-                self.output.write(&[prefixes.of(line.service), line.text, b"\n"]);
+                let end = prefix::end(line.text, self.output.paint);
+                self.output.write(&[prefixes.of(line.service), line.text, end]);
             }
             (Form::Text, None) => self.output.write(&[line.text, b"\n"]),
         }

@@ -17,10 +17,16 @@ use crate::{
 pub(crate) struct Restart {
     #[command(flatten)]
     services: Services,
+
+    /// One instance of each after the other: the next when the one before is ready; what follows one that does not become
+    /// ready is left as it is
+    #[arg(long)]
+    rolling: bool,
 }
 
 impl Restart {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
-        act::run(Act::Restart, &self.services, context)
+        let act = if self.rolling { Act::RollingRestart } else { Act::Restart };
+        act::run(act, &self.services, context)
     }
 }

@@ -6,8 +6,11 @@ use clap::Args;
 use jiff::{Timestamp, tz::TimeZone};
 use mainstay_client::ClientError;
 use mainstay_logs::{From, read};
-use mainstay_model::{Dependency, Health, PhaseName, Spec};
-use mainstay_wire::{ErrorCode, ReasonView, Request, SCHEMA_VERSION, ServiceView};
+use mainstay_model::{Condition, Dependency, Health, PhaseName, Spec};
+use mainstay_wire::{
+    Answer, DetailsView, ErrorCode, ExplanationView, NeighbourView, ReasonView, Request, SCHEMA_VERSION,
+    ServiceView,
+};
 use serde::Serialize;
 
 use crate::{
@@ -18,9 +21,16 @@ use crate::{
     output::Form,
     places::Places,
     project::Project,
-    verbs::Context,
-    view::{self, status::Here},
+    verbs::{Context, explain},
+    view::{
+        self,
+        status::{Here, LogLine, Screen},
+        strip::{Glyphs, Strip},
+    },
 };
+
+/// How many of its latest events a strip is made of.
+const EVENTS: u32 = 200;
 
 /// Why nothing more is known.
 const NO_DAEMON: &str = "no daemon runs";
@@ -39,7 +49,10 @@ struct Full<'a> {
     schema_version: u32,
     #[serde(flatten)]
     service: &'a ServiceView,
-    log: Vec<String>,
+    /// The generation of the configuration that runs.
+    generation: Option<u64>,
+    explanation: Option<&'a ExplanationView>,
+    log: Vec<&'a str>,
 }
 
 impl Status {
@@ -79,7 +92,8 @@ fn one(service: &str, places: &Places, context: &Context<'_>) -> Result<Exit, Fa
     let request = Request::Status { service: service.to_owned() };
     match door::read(places, context.timeout(), &request) {
         Ok(overview) => {
-            show(&overview.services, context);
+            let generation = Some(overview.config.generation).filter(|number| *number > 0);
+            show(screens(&overview.services, generation, places, context), context);
             door::note_newer_files(places, &context.surroundings, &overview.config, context.output);
             door::note_missing_anchor(overview.anchor, context.output);
             let worst = overview.services.iter().map(health).max().unwrap_or(ServiceStatus::Stopped);
@@ -99,7 +113,13 @@ fn one(service: &str, places: &Places, context: &Context<'_>) -> Result<Exit, Fa
 /// How a service is, for the exit code.
 fn health(service: &ServiceView) -> ServiceStatus {
     match service.phase.as_str() {
+        "running" | "stopping" if matches!(&*service.status, "warning" | "error" | "degraded") => {
+            ServiceStatus::Unhealthy
+        }
+        // Ready, and not asked yet whether it is well.
+        "running" if service.status == "startup" => ServiceStatus::Starting,
         "running" => ServiceStatus::Running,
+        "paused" => ServiceStatus::Paused,
         "stopped" | "completed" => ServiceStatus::Stopped,
         "failed" => ServiceStatus::Failed,
         // Still there, and not well any more.
@@ -108,37 +128,82 @@ fn health(service: &ServiceView) -> ServiceStatus {
     }
 }
 
-fn show(services: &[ServiceView], context: &Context<'_>) {
+/// With what else the daemon knows of each. Without that, each is still shown.
+fn screens<'a>(
+    services: &'a [ServiceView],
+    generation: Option<u64>,
+    places: &Places,
+    context: &Context<'_>,
+) -> Vec<Screen<'a>> {
+    let zone = TimeZone::system();
+    let ask = |request: &Request| door::ask(places, context.timeout(), request).ok();
+    let screen = |service| {
+        let id = view::event::id(service);
+        let explanation = match ask(&explain::request(&id, &zone)) {
+            Some(Answer::Explain { services, .. }) => services.into_iter().next(),
+            _ => None,
+        };
+        let (since, until, before) = (None, None, None);
+        let request = Request::History { services: vec![id], since, until, limit: Some(EVENTS), before };
+        // Nobody looks at a strip in JSON: `history` has what it is made of.
+        let strip = match (context.output.form(), explanation.is_some()) {
+            (Form::Text, true) => match ask(&request) {
+                Some(Answer::History { events, .. }) => Strip::of(&events),
+                _ => None,
+            },
+            _ => None,
+        };
+        Screen { service, explanation, strip, generation, log: last_lines(service) }
+    };
+    services.iter().map(screen).collect()
+}
+
+fn show(screens: Vec<Screen<'_>>, context: &Context<'_>) {
     let output = context.output;
     if output.form() == Form::Json {
-        let full = |service| Full { schema_version: SCHEMA_VERSION, service, log: last_lines(service) };
-        match services {
-            [service] => output.json(&full(service)),
-            services => {
-                let services: Vec<_> = services.iter().map(full).collect();
-                output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": services }));
-            }
+        let all: Vec<_> = screens.iter().map(full).collect();
+        match all.as_slice() {
+            [one] => output.json(one),
+            all => output.json(&serde_json::json!({ "schema_version": SCHEMA_VERSION, "services": all })),
         }
         return;
     }
-    let here = Here { now: Timestamp::now(), zone: TimeZone::system(), paint: output.paint };
-    for (at, service) in services.iter().enumerate() {
+    let variable = |name| std::env::var(name).ok();
+    let here = Here {
+        now: Timestamp::now(),
+        zone: TimeZone::system(),
+        paint: output.paint,
+        glyphs: Glyphs::of_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(variable)),
+        columns: output.width,
+    };
+    for (at, screen) in screens.iter().enumerate() {
         if at > 0 {
             output.line("");
         }
-        output.print(&view::status::block(service, &last_lines(service), &here));
+        output.print(&view::status::block(screen, &here));
+    }
+}
+
+fn full<'a>(screen: &'a Screen<'a>) -> Full<'a> {
+    Full {
+        schema_version: SCHEMA_VERSION,
+        service: screen.service,
+        generation: screen.generation,
+        explanation: screen.explanation.as_ref(),
+        log: screen.log.iter().map(|line| line.text.as_str()).collect(),
     }
 }
 
 /// The last lines that it wrote. None when they cannot be read: its state is the answer, and not its log.
-fn last_lines(service: &ServiceView) -> Vec<String> {
+fn last_lines(service: &ServiceView) -> Vec<LogLine> {
     let mut lines = Vec::new();
     let dir = Path::new(&service.log_dir);
     if let (Some(root), Some(name)) = (dir.parent(), dir.file_name().and_then(|name| name.to_str())) {
         let from = From::Last(view::status::LOG_LINES);
         // What was read until an error is worth showing.
         let _ = read(root, &[name.to_owned()], from, &mut |line| {
-            lines.push(String::from_utf8_lossy(line.text).into_owned());
+            let time = line.time.and_then(|time| Timestamp::try_from(time).ok());
+            lines.push(LogLine { time, text: String::from_utf8_lossy(line.text).into_owned() });
             ControlFlow::Continue(())
         });
     }
@@ -154,7 +219,11 @@ fn without_daemon(service: &str, places: &Places, context: &Context<'_>) -> Resu
         Form::Json => {
             let specs = project.specs.iter().filter(|spec| ids.contains(&spec.id));
             let services: Vec<_> = specs.map(|spec| idle(spec, &project, places)).collect();
-            show(&services, context);
+            let screen = |service| {
+                let log = last_lines(service);
+                Screen { service, explanation: None, strip: None, generation: None, log }
+            };
+            show(services.iter().map(screen).collect(), context);
         }
         Form::Text => {
             for id in &ids {
@@ -177,6 +246,8 @@ fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
         kind: spec.kind.as_str().to_owned(),
         phase: PhaseName::Stopped.as_str().to_owned(),
         status: Health::from(PhaseName::Stopped).as_str().to_owned(),
+        said: None,
+        health: None,
         wanted: false,
         ready: false,
         pid: None,
@@ -193,5 +264,35 @@ fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
         command: spec.command.words().map(str::to_owned).collect(),
         log_dir: places.logs_dir.join(spec.id.to_string()).to_string_lossy().into_owned(),
         log_counts: mainstay_wire::LogView::default(),
+        watch_trouble: None,
+        details: Some(Box::new(described(spec, project))),
+    }
+}
+
+/// What `status` says beyond `list`, as far as the files know.
+fn described(spec: &Spec, project: &Project) -> DetailsView {
+    let neighbour = |id: String, until: Condition| NeighbourView {
+        id,
+        until: until.as_str().to_owned(),
+        met: false,
+        phase: PhaseName::Stopped.as_str().to_owned(),
+    };
+    let needs = spec.depends_on.iter().flat_map(|dependency| {
+        let ids = project.specs.iter().filter(|other| other.id.name == dependency.on);
+        ids.map(|other| neighbour(other.id.to_string(), dependency.until))
+    });
+    let needed_by = project.specs.iter().filter_map(|other| {
+        let dependency = other.depends_on.iter().find(|dependency| dependency.on == spec.id.name)?;
+        Some(neighbour(other.id.to_string(), dependency.until))
+    });
+    DetailsView {
+        user: spec.user.clone(),
+        working_dir: spec.working_dir.display().to_string(),
+        ready_check: spec.ready.as_ref().map(|policy| policy.check.to_string()),
+        watchdog_ms: spec.watchdog.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        restart: spec.restart.when.as_str().to_owned(),
+        attempt: 0,
+        needs: needs.collect(),
+        needed_by: needed_by.collect(),
     }
 }

@@ -7,9 +7,31 @@ pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text on one line and without anything that would move the cursor.
+/// The text on one line and without anything that would move the cursor or turn the line around.
 pub(crate) fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // Unicode's controls of direction: what comes behind one may show anywhere.
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !turns(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A name that takes more than this part of a terminal's line leaves too little of it to everything else.
+const NAME_SHARE: usize = 3;
+
+/// Whether a name stands on a line of its own, above what is said of it: names are what one types next, and are never cut.
+pub(crate) fn needs_own_line(name: &str, columns: Option<usize>) -> bool {
+    columns.is_some_and(|columns| width(name) > columns / NAME_SHARE)
+}
+
+/// At most this many columns: these shares of the beginning and of the end, and an ellipsis between them.
+pub(crate) fn fit_middle(text: &str, columns: usize, shares: (usize, usize)) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let kept = columns.saturating_sub(1);
+    let head = kept * shares.0 / (shares.0 + shares.1).max(1);
+    let backwards: String = text.chars().rev().collect();
+    let tail: String = taken(&backwards, kept - head).chars().rev().collect();
+    format!("{}…{tail}", taken(text, head))
 }
 
 /// At most this many columns; what is left out is an ellipsis.
@@ -17,18 +39,48 @@ pub(crate) fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
-    let mut left = columns.saturating_sub(1);
-    let kept = text.chars().take_while(|c| {
+    let ellipsis = if columns > 0 { "…" } else { "" };
+    format!("{}{ellipsis}", taken(text, columns.saturating_sub(1)))
+}
+
+/// As much of the beginning as takes no more columns.
+fn taken(text: &str, columns: usize) -> String {
+    let mut left = columns;
+    let fits = |c: &char| {
         let taken = c.width().unwrap_or(0);
         let fits = taken <= left;
         left = left.saturating_sub(taken);
         fits
-    });
-    let mut kept: String = kept.collect();
-    if columns > 0 {
-        kept.push('…');
+    };
+    text.chars().take_while(fits).collect()
+}
+
+/// The text in lines of at most this many columns, broken between words; a word that is longer has its line to itself, broken
+/// where it must be. Of any length when `columns` is none.
+pub(crate) fn wrap(text: &str, columns: Option<usize>) -> Vec<String> {
+    let Some(columns) = columns.map(|columns| columns.max(1)) else { return vec![text.to_owned()] };
+    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + width(word) > columns {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        }
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for c in word.chars() {
+            let taken = c.width().unwrap_or(0);
+            if used > 0 && used + taken > columns {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += taken;
+        }
     }
-    kept
+    lines.push(line);
+    lines
 }
 
 #[cfg(test)]
@@ -44,5 +96,32 @@ mod tests {
         assert_eq!(fit("日本語", 5), "日本…");
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(tame("a\nb\x1b[31mc"), "a b [31mc");
+        assert_eq!(tame("a\u{202e}b\u{2066}c"), "abc");
+    }
+
+    #[test]
+    fn what_is_cut_in_the_middle_keeps_both_ends() {
+        assert_eq!(fit_middle("warehouse", 9, (1, 1)), "warehouse");
+        assert_eq!(fit_middle("warehouse", 7, (1, 1)), "war…use");
+        assert_eq!(fit_middle("warehouse", 7, (1, 5)), "w…house");
+        assert_eq!(fit_middle("日本語日本語", 6, (1, 1)), "日…語");
+        assert_eq!(fit_middle("warehouse", 1, (1, 1)), "…");
+    }
+
+    #[test]
+    fn a_name_has_a_third_of_the_line() {
+        let name = "n".repeat(27);
+        assert!(needs_own_line(&name, Some(80)) && !needs_own_line(&name[1..], Some(80)));
+        assert!(!needs_own_line(&"n".repeat(500), None));
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("api is waiting for db", Some(11)), ["api is", "waiting for", "db"]);
+        assert_eq!(wrap("a verylongword b", Some(5)), ["a", "veryl", "ongwo", "rd b"]);
+        assert_eq!(wrap("日本語", Some(4)), ["日本", "語"]);
+        assert_eq!(wrap("as long as it is", None), ["as long as it is"]);
+        assert_eq!(wrap("", Some(5)), [""]);
+        assert_eq!(wrap("ab", Some(0)), ["a", "b"]);
     }
 }

@@ -12,11 +12,25 @@ pub(crate) fn id(service: &ServiceView) -> String {
     }
 }
 
-/// `api running (pid 4242)`, `api waiting for db to be ready`, `api waiting: exited with 1; restart 1 of 10 in 1 s`. Nothing when only details changed.
+/// `api running (pid 4242)`, `api waiting for db to be ready`, `api waiting: exited with 1; restart 1 of 10 in 1 s`; of one that
+/// runs on, how it feels now. Nothing when only details changed.
 pub(crate) fn line(event: &EventView) -> Option<String> {
     let service = &event.service;
-    (service.phase != event.from)
-        .then(|| standing(&id(service), &service.phase, service.pid, &service.reason.text))
+    if service.phase != event.from {
+        return Some(standing(&id(service), &service.phase, service.pid, &service.reason.text));
+    }
+    let from = event.from_status.as_deref().filter(|from| *from != service.status)?;
+    let id = id(service);
+    match (service.phase.as_str(), from, service.status.as_str()) {
+        ("running", "startup", "ok") => {
+            let check = service.health.as_ref().map(|health| format!(": {}", tame(&health.check)));
+            Some(format!("{id} healthy{}", check.unwrap_or_default()))
+        }
+        ("running", _, "ok") => Some(format!("{id} ok again")),
+        ("running", _, "startup") => None,
+        ("running", _, status) => Some(format!("{id} {status}: {}", tame(&service.reason.text))),
+        _ => None,
+    }
 }
 
 /// The same for one that stands like this.
@@ -71,6 +85,7 @@ mod tests {
             time: "2026-11-21T12:00:00Z".to_owned(),
             service: ServiceView { pid, ..service("api@2", phase, text) },
             from: "starting".to_owned(),
+            from_status: None,
         };
         assert_eq!(
             line(&event("running", Some(42), "its process runs")).as_deref(),
@@ -85,11 +100,45 @@ mod tests {
     }
 
     #[test]
+    fn how_one_that_runs_on_feels_is_a_line() {
+        let event = |from: &str, status: &str, text: &str| {
+            let mut service = service("api", "running", text);
+            service.status = status.to_owned();
+            service.health = Some(mainstay_wire::HealthView {
+                check: "tcp db:1".to_owned(),
+                interval_ms: 1000,
+                failures: 0,
+                limit: 3,
+                was_well: Some(true),
+            });
+            let from_status = Some(from.to_owned());
+            line(&EventView { time: String::new(), service, from: "running".to_owned(), from_status })
+        };
+        let rows = [
+            ("startup", "ok", "", Some("api healthy: tcp db:1")),
+            ("warning", "ok", "", Some("api ok again")),
+            (
+                "ok",
+                "warning",
+                "tcp db:1 refused (1 of 3 failures in a row)",
+                Some("api warning: tcp db:1 refused (1 of 3 failures in a row)"),
+            ),
+            ("ok", "shutdown", "it says that it is ending", Some("api shutdown: it says that it is ending")),
+            ("ok", "startup", "", None),
+            ("ok", "ok", "", None),
+        ];
+        for (from, status, text, expected) in rows {
+            assert_eq!(event(from, status, text).as_deref(), expected, "{from} {status}");
+        }
+    }
+
+    #[test]
     fn whoever_waits_hears_of_what_is_there_failed_or_tried_again() {
         let event = |from: &str, phase: &str, code: &str, ready: bool| {
             let mut service = service("api", phase, "because so");
             (service.reason.code, service.ready) = (code.to_owned(), ready);
-            is_news(&EventView { time: "2026-11-21T12:00:00Z".to_owned(), service, from: from.to_owned() })
+            let time = "2026-11-21T12:00:00Z".to_owned();
+            is_news(&EventView { time, service, from: from.to_owned(), from_status: None })
         };
         let rows = [
             ("starting", "running", "running", true, true),

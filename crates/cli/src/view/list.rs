@@ -1,7 +1,8 @@
 //! Services as a table: aligned, without borders, as wide as the terminal and no wider.
 //!
 //! The name and the phase are always there. The reason takes what the others leave; where that would be too little to
-//! say anything, other columns go first, the least telling one first.
+//! say anything, other columns go first, the least telling one first. A name that would leave too little to all of them
+//! stands on a line of its own.
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use mainstay_wire::ServiceView;
 use crate::{
     output::Paint,
     view::{
-        cut::{fit, tame, width},
+        cut::{fit, needs_own_line, tame, width},
         event::id,
         span, style,
     },
@@ -21,6 +22,9 @@ const GAP: usize = 2;
 
 /// A reason shorter than this says nothing.
 const REASON_LEAST: usize = 16;
+
+/// The reason must have this much before a status is shown that says no more than the phase.
+const REASON_WIDE: usize = 32;
 
 /// The reason must have this much before memory is shown as well.
 const REASON_AMPLE: usize = 48;
@@ -53,6 +57,10 @@ const ALL: [Column; 8] = [
 const DISPENSABLE: [Column; 5] =
     [Column::Memory, Column::Status, Column::Restarts, Column::Uptime, Column::Pid];
 
+/// The same when a status says something that no phase does.
+const DISPENSABLE_BUT_STATUS: [Column; 5] =
+    [Column::Memory, Column::Restarts, Column::Uptime, Column::Pid, Column::Status];
+
 impl Column {
     fn heading(self) -> &'static str {
         match self {
@@ -68,7 +76,7 @@ impl Column {
     }
 
     fn is_number(self) -> bool {
-        matches!(self, Self::Pid | Self::Restarts | Self::Memory)
+        matches!(self, Self::Pid | Self::Uptime | Self::Restarts | Self::Memory)
     }
 
     fn cell(self, service: &ServiceView, now: Timestamp) -> String {
@@ -96,16 +104,21 @@ pub(crate) fn render(
     columns: Option<usize>,
     paint: Paint,
 ) -> String {
-    let row = |service: &ServiceView| ALL.map(|column| column.cell(service, now));
-    let rows: Vec<[String; 8]> = services.iter().map(row).collect();
-    let (shown, reason_width) = choose(&widths(&rows), columns);
+    let row = |service: &ServiceView| Row::of(ALL.map(|column| column.cell(service, now)), columns);
+    let rows: Vec<Row> = services.iter().map(row).collect();
+    let dispensable = if services.iter().any(|service| is_told(&service.status)) {
+        DISPENSABLE_BUT_STATUS
+    } else {
+        DISPENSABLE
+    };
+    let (shown, reason_width) = choose(&widths(&rows), columns, dispensable);
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(shown.iter().map(|at| ALL[*at].heading()));
     for row in &rows {
         table.add_row(shown.iter().map(|at| match (ALL[*at], reason_width) {
-            (Column::Reason, Some(most)) => fit(&row[*at], most),
-            _ => row[*at].clone(),
+            (Column::Reason, Some(most)) => fit(&row.cells[*at], most),
+            _ => row.cells[*at].clone(),
         }));
     }
     for (place, at) in shown.iter().enumerate() {
@@ -118,10 +131,29 @@ pub(crate) fn render(
     colour(&table.trim_fmt(), &rows, paint)
 }
 
-fn widths(rows: &[[String; 8]]) -> [usize; 8] {
+/// Whether a status says more than a phase: it runs, and is not well.
+fn is_told(status: &str) -> bool {
+    matches!(status, "warning" | "error" | "degraded")
+}
+
+/// A service as texts.
+struct Row {
+    /// Its name, when it stands on a line of its own; the cell is empty then.
+    above: Option<String>,
+    cells: [String; 8],
+}
+
+impl Row {
+    fn of(mut cells: [String; 8], columns: Option<usize>) -> Self {
+        let above = needs_own_line(&cells[0], columns).then(|| std::mem::take(&mut cells[0]));
+        Self { above, cells }
+    }
+}
+
+fn widths(rows: &[Row]) -> [usize; 8] {
     let mut widths = ALL.map(|column| width(column.heading()));
     for row in rows {
-        for (widest, cell) in widths.iter_mut().zip(row) {
+        for (widest, cell) in widths.iter_mut().zip(&row.cells) {
             *widest = (*widest).max(width(cell));
         }
     }
@@ -129,7 +161,11 @@ fn widths(rows: &[[String; 8]]) -> [usize; 8] {
 }
 
 /// Which columns are shown, by their place in `ALL`, and the width of the reason when it has a bound.
-fn choose(widths: &[usize; 8], columns: Option<usize>) -> (Vec<usize>, Option<usize>) {
+fn choose(
+    widths: &[usize; 8],
+    columns: Option<usize>,
+    dispensable: [Column; 5],
+) -> (Vec<usize>, Option<usize>) {
     let mut shown: Vec<usize> = (0..ALL.len()).collect();
     let Some(columns) = columns else { return (shown, None) };
     let left = |shown: &[usize]| {
@@ -138,8 +174,12 @@ fn choose(widths: &[usize; 8], columns: Option<usize>) -> (Vec<usize>, Option<us
         columns.checked_sub(taken)
     };
     let longest = widths[ALL.len() - 1];
-    for column in DISPENSABLE {
-        let least = if column == Column::Memory { REASON_AMPLE } else { REASON_LEAST };
+    for column in dispensable {
+        let least = match column {
+            Column::Memory => REASON_AMPLE,
+            Column::Status if dispensable == DISPENSABLE => REASON_WIDE,
+            _ => REASON_LEAST,
+        };
         if left(&shown).is_some_and(|left| left >= least.min(longest)) {
             break;
         }
@@ -154,8 +194,9 @@ fn choose(widths: &[usize; 8], columns: Option<usize>) -> (Vec<usize>, Option<us
     }
 }
 
-/// Headings and phases in colour. Done to the finished text, because names are as wide as they have bytes.
-fn colour(text: &str, rows: &[[String; 8]], paint: Paint) -> String {
+/// Headings and phases in colour, and names above their rows. Done to the finished text, because names are as wide as they
+/// have bytes.
+fn colour(text: &str, rows: &[Row], paint: Paint) -> String {
     let mut lines = text.lines();
     let mut out = String::with_capacity(text.len() + rows.len() * 16);
     if let Some(heading) = lines.next() {
@@ -166,13 +207,26 @@ fn colour(text: &str, rows: &[[String; 8]], paint: Paint) -> String {
     for (line, row) in lines.zip(rows) {
         let line = line.trim_end();
         let (name, rest) = line.split_at(phase_at.min(line.len()));
-        let (phase, rest) = rest.split_at(row[1].len().min(rest.len()));
+        let (phase, rest) = rest.split_at(row.cells[1].len().min(rest.len()));
+        if let Some(above) = &row.above {
+            out.push_str(above);
+            out.push('\n');
+        }
         out.push_str(name);
         out.push_str(&paint.apply(style::phase(phase), phase));
-        out.push_str(rest);
+        out.push_str(&status(rest, &row.cells[2], paint));
         out.push('\n');
     }
     out
+}
+
+/// What is behind the phase, with a status in colour that says more; it is what comes next, if it is shown.
+fn status(rest: &str, status: &str, paint: Paint) -> String {
+    let (gap, shown) = rest.split_at(rest.len() - rest.trim_start().len());
+    match shown.strip_prefix(status).filter(|_| is_told(status)) {
+        Some(behind) => format!("{gap}{}{behind}", paint.apply(style::status(status), status)),
+        None => rest.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -194,6 +248,8 @@ pub(crate) mod tests {
             status: mainstay_model::PhaseName::from_word(phase)
                 .map(|phase| mainstay_model::Health::from(phase).as_str().to_owned())
                 .unwrap_or_default(),
+            said: None,
+            health: None,
             wanted: true,
             ready: phase == "running",
             pid,
@@ -210,6 +266,8 @@ pub(crate) mod tests {
             command: vec!["./api".to_owned(), "--port".to_owned(), "80 80".to_owned()],
             log_dir: "/srv/shop/.mainstay/logs/api".to_owned(),
             log_counts: mainstay_wire::LogView::default(),
+            watch_trouble: None,
+            details: None,
         }
     }
 
@@ -257,15 +315,46 @@ pub(crate) mod tests {
         assert!(render(&services, now(), None, Paint::Plain).contains(&"x".repeat(500)));
     }
 
-    #[test]
-    fn a_long_name_takes_the_room_of_other_columns() {
+    fn long_names() -> Vec<ServiceView> {
         let mut services = shop();
-        services.push(service(&"n".repeat(60), "running", "its process runs"));
+        let name = |rest: &str| format!("{:n<60}", format!("warehouse-{rest}-"));
+        services.push(service(&name("north"), "running", "its process runs"));
+        let nowhere = "cannot start: there is no directory `倉庫/南`; it is not restarted";
+        services.push(service(&name("south"), "failed", nowhere));
+        services.push(service(&format!("{}@1000", name("east")), "waiting", "waiting for 倉庫 to be ready"));
+        services
+    }
+
+    #[test]
+    fn a_long_name_stands_above_its_row() {
+        let text = |columns| render(&long_names(), now(), columns, Paint::Plain);
+        fits(&text(Some(80)), 80);
+        fits(&text(Some(200)), 200);
+        insta::assert_snapshot!(format!("{}\n{}\n{}", text(Some(80)), text(Some(200)), text(None)));
+        // Too narrow for anything, it is still whole lines.
+        assert_eq!(text(Some(10)).lines().count(), 18);
+    }
+
+    #[test]
+    fn a_status_that_says_more_than_the_phase_is_shown_sooner() {
+        let mut services = shop();
+        assert!(!render(&services, now(), Some(80), Paint::Plain).contains("STATUS"));
+        services[0].status = "warning".to_owned();
+        services[0].reason.text =
+            "http http://127.0.0.1:80/ answered 503 (2 of 3 failures in a row)".to_owned();
         let text = render(&services, now(), Some(80), Paint::Plain);
         fits(&text, 80);
         insta::assert_snapshot!(text);
-        // Too narrow for anything, it is still whole lines.
-        assert_eq!(render(&services, now(), Some(10), Paint::Plain).lines().count(), 8);
+        let coloured = render(&services, now(), Some(80), Paint::Colour);
+        assert!(
+            coloured.contains("\u{1b}[32mrunning\u{1b}[0m    \u{1b}[33mwarning\u{1b}[0m  4242"),
+            "{coloured}"
+        );
+    }
+
+    #[test]
+    fn nothing_to_show_is_a_heading() {
+        assert!(render(&[], now(), Some(80), Paint::Plain).starts_with("NAME  PHASE  "));
     }
 
     #[test]
@@ -285,11 +374,23 @@ pub(crate) mod tests {
 
     #[test]
     fn a_thousand_services_are_a_thousand_lines() {
-        let services: Vec<_> = (1..=1000)
-            .map(|number| service(&format!("worker@{number}"), "running", "its process runs"))
-            .collect();
-        let text = render(&services, now(), Some(80), Paint::Plain);
-        fits(&text, 80);
-        assert_eq!(text.lines().count(), 1001);
+        let of = |number: u32| {
+            let phase = if number == 999 { "failed" } else { "running" };
+            ServiceView {
+                pid: Some(4_194_000 - number),
+                restarts: if number == 3 { 12_345 } else { 0 },
+                ..service(&format!("worker@{number}"), phase, "its process runs")
+            }
+        };
+        let services: Vec<_> = (1..=1000).map(of).collect();
+        let mut shown = String::new();
+        for columns in [Some(80), Some(200), None] {
+            let text = render(&services, now(), columns, Paint::Plain);
+            fits(&text, columns.unwrap_or(200));
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 1001);
+            shown.push_str(&format!("{}\n…\n{}\n\n", lines[..4].join("\n"), lines[998..].join("\n")));
+        }
+        insta::assert_snapshot!(shown);
     }
 }

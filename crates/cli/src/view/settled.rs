@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     output::Paint,
     view::{
-        cut::{fit, tame, width},
+        cut::{fit, needs_own_line, tame, width},
         event, style,
     },
 };
@@ -25,18 +25,19 @@ const LINES: usize = 20;
 /// Columns between two columns.
 const GAP: usize = 2;
 
-/// How each came out, each line ended. Of any width when `columns` is none.
+/// How each came out, each line ended. Of any width when `columns` is none; on a narrow terminal, a long name stands above
+/// its row.
 pub(crate) fn table(services: &[Settled], columns: Option<usize>, paint: Paint) -> String {
-    let widest = |of: &dyn Fn(&Settled) -> usize| services.iter().map(of).max().unwrap_or(0);
-    let name_width = widest(&|service| width(&service.id));
-    let phase_width = widest(&|service| width(&service.phase));
+    let names: Vec<&str> = services.iter().map(|service| name_cell(service, columns)).collect();
+    let name_width = names.iter().map(|name| width(name)).max().unwrap_or(0);
+    let phase_width = services.iter().map(|service| width(&service.phase)).max().unwrap_or(0);
     let left = columns.map(|columns| columns.saturating_sub(name_width + phase_width + 2 * GAP));
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for service in services {
+    for (service, name) in services.iter().zip(&names) {
         let reason = tame(&service.reason.text);
         let reason = left.map_or_else(|| reason.clone(), |left| fit(&reason, left.max(1)));
-        table.add_row([service.id.clone(), service.phase.clone(), reason]);
+        table.add_row([(*name).to_owned(), service.phase.clone(), reason]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, u16::try_from(GAP).unwrap_or(2)));
@@ -46,9 +47,17 @@ pub(crate) fn table(services: &[Settled], columns: Option<usize>, paint: Paint) 
         let (name, rest) = line.split_at((name_width + GAP).min(line.len()));
         let (phase, rest) = rest.split_at(service.phase.len().min(rest.len()));
         let phase = paint.apply(style::phase(phase), phase);
+        if name_cell(service, columns) != service.id {
+            out.push_str(&format!("{}\n", service.id));
+        }
         out.push_str(&format!("{name}{phase}{}\n", rest.trim_end()));
     }
     out
+}
+
+/// The name in the row: nothing, when it stands above.
+fn name_cell(service: &Settled, columns: Option<usize>) -> &str {
+    if needs_own_line(&service.id, columns) { "" } else { &service.id }
 }
 
 /// Which services nobody named came along, and why. Nothing when there are none.
@@ -62,7 +71,13 @@ pub(crate) fn company(act: Act, services: &[Settled]) -> Option<String> {
     match act {
         Act::Stop => Some(format!("stopped too, because they depend on what was named: {names}")),
         Act::Start => Some(format!("started too, because what was named depends on them: {names}")),
-        Act::Restart | Act::Kill => Some(format!("concerned too: {names}")),
+        Act::Restart
+        | Act::RollingRestart
+        | Act::Kill
+        | Act::Reload
+        | Act::Pause
+        | Act::Resume
+        | Act::ResetFailed => Some(format!("concerned too: {names}")),
     }
 }
 
@@ -81,7 +96,7 @@ pub(crate) fn failure(services: &[Settled]) -> Option<Failure> {
     let failed = of_state(services, SettledState::Failed);
     match failed.as_slice() {
         [only] => {
-            let text = format!("{} {}: {}", only.id, verb(&only.phase), tame(&only.reason.text));
+            let text = format!("{} {}: {}", only.id, verb(only), tame(&only.reason.text));
             Some(Failure::new(Exit::Failed, text).with_help(help(&failed)))
         }
         _ => failure_by_name(services),
@@ -139,8 +154,12 @@ fn help(failed: &[&Settled]) -> String {
     format!("`mainstay status {}` shows what it said", telling.map_or("NAME", |service| &service.id))
 }
 
-fn verb(phase: &str) -> String {
-    if phase == "failed" { phase.to_owned() } else { format!("is {phase}") }
+fn verb(service: &Settled) -> String {
+    match (service.reason.code.as_str(), service.phase.as_str()) {
+        ("no-reload" | "reload-failed", _) => "was not reloaded".to_owned(),
+        (_, "failed") => "failed".to_owned(),
+        (_, phase) => format!("is {phase}"),
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +191,15 @@ mod tests {
     fn the_table_at_sixty_columns_and_without_end() {
         let text =
             format!("{}---\n{}", table(&some(), Some(60), Paint::Plain), table(&some(), None, Paint::Plain));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_long_name_stands_above_its_row() {
+        let mut services = some();
+        services[1].id = "m".repeat(60);
+        let text =
+            [Some(80), Some(200), None].map(|columns| table(&services, columns, Paint::Plain)).join("---\n");
         insta::assert_snapshot!(text);
     }
 

@@ -47,6 +47,18 @@ pub(crate) fn second(text: &str, zone: &TimeZone) -> String {
     }
 }
 
+/// A moment in this time zone as one tells the time: `10:02`, with its day unless that is today. As it came, when it is none.
+pub(crate) fn clock(text: &str, now: Timestamp, zone: &TimeZone) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), |moment| clock_of(moment, now, zone))
+}
+
+/// The same of a moment that is one.
+pub(crate) fn clock_of(moment: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let (moment, now) = (moment.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
+    let form = if moment.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    moment.strftime(form).to_string()
+}
+
 /// A number of bytes: `12.3 MiB`.
 pub(crate) fn bytes(count: u64) -> String {
     let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -92,6 +104,10 @@ mod tests {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         assert_eq!(moment("2026-11-21T12:00:00.25Z", &zone), "2026-11-21 13:00:00 +01:00");
         assert_eq!(moment("never", &zone), "never");
+        assert_eq!(clock("2026-11-21T10:02:03Z", now, &zone), "11:02");
+        assert_eq!(clock("2026-11-20T23:02:03Z", now, &zone), "00:02");
+        assert_eq!(clock("2026-11-20T22:02:03Z", now, &zone), "2026-11-20 23:02");
+        assert_eq!(clock("never", now, &zone), "never");
     }
 
     #[test]

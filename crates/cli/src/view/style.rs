@@ -6,9 +6,28 @@ use anstyle::{AnsiColor, Style};
 pub(crate) fn phase(word: &str) -> Style {
     match word {
         "running" | "completed" => AnsiColor::Green.on_default(),
-        "starting" | "waiting" | "stopping" => AnsiColor::Yellow.on_default(),
+        "starting" | "waiting" | "stopping" | "paused" => AnsiColor::Yellow.on_default(),
         "failed" => AnsiColor::Red.on_default().bold(),
         "stopped" => Style::new().dimmed(),
+        _ => Style::new(),
+    }
+}
+
+/// The colour of what would be done with a service, by its word.
+pub(crate) fn plan(word: &str) -> Style {
+    match word {
+        "add" | "describe" | "start" => AnsiColor::Green.on_default(),
+        "restart" | "change" => AnsiColor::Yellow.on_default(),
+        "remove" => AnsiColor::Red.on_default(),
+        _ => Style::new(),
+    }
+}
+
+/// The colour of a status that says more than a phase, by its word.
+pub(crate) fn status(word: &str) -> Style {
+    match word {
+        "warning" | "degraded" => AnsiColor::Yellow.on_default(),
+        "error" => AnsiColor::Red.on_default().bold(),
         _ => Style::new(),
     }
 }

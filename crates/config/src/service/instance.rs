@@ -4,12 +4,11 @@ use std::{
     collections::BTreeMap,
     num::NonZeroU32,
     path::{Component, Path, PathBuf},
-    time::Duration,
 };
 
-use mainstay_model::{Command, ReadyCheck, ReadyPolicy, ServiceId, Spec};
+use mainstay_model::{Command, ServiceId, Spec};
 
-use super::{Layered, Reader, Shared};
+use super::{Layered, Reader, Shared, care};
 use crate::{
     Code,
     environment::Line,
@@ -17,12 +16,7 @@ use crate::{
     suggest::quoted,
     trail::{Candidate, CandidateKind},
     tree::Table,
-    value::{self, duration_text},
 };
-
-const READY_TIMEOUT: Duration = Duration::from_secs(90);
-const READY_INTERVAL: Duration = Duration::from_millis(500);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Reader<'_, '_> {
     /// Instance `number` of `instances`.
@@ -40,6 +34,10 @@ impl Reader<'_, '_> {
         let user = self.user(table, number);
         let env = self.env(layered, number);
         let ready = self.ready(table, number);
+        let health = self.health(shared, table, number);
+        let watchdog = self.watchdog(shared, table);
+        let reload = care::reload(table, number);
+        let hooks = care::hooks(table, number);
         Some(Spec {
             id: ServiceId { name: shared.name.clone(), instance },
             kind: shared.kind,
@@ -51,6 +49,12 @@ impl Reader<'_, '_> {
             depends_on: shared.depends_on.clone(),
             restart: shared.restart.clone(),
             ready,
+            health,
+            watchdog,
+            reload,
+            hooks,
+            watch: shared.watch.clone(),
+            rolling: shared.rolling,
             stop: shared.stop.clone(),
             log: shared.log,
             rerun_unknown: shared.rerun_unknown,
@@ -122,43 +126,9 @@ impl Reader<'_, '_> {
         }
         said
     }
-
-    fn ready(&mut self, service: &Table, number: u32) -> Option<ReadyPolicy> {
-        let table = service.table("ready")?;
-        let timeout = table.duration("timeout");
-        let after = table.duration("after");
-        if let (Some(timeout), Some(after), Some(value)) = (timeout, after, table.get("timeout"))
-            && timeout <= after
-        {
-            let message = "`timeout` ends before `after` has passed: it would never be ready";
-            let help = format!("make it longer than {}, or take it out", duration_text(after));
-            self.report.add(Code::OutOfRange, &value.place, message, help);
-        }
-        let usual = READY_TIMEOUT.saturating_add(after.unwrap_or_default());
-        Some(ReadyPolicy {
-            check: self.ready_check(table, number)?,
-            timeout: timeout.unwrap_or(usual),
-            interval: table.duration("interval").unwrap_or(READY_INTERVAL),
-            probe_timeout: table.duration("probe_timeout").unwrap_or(PROBE_TIMEOUT),
-        })
-    }
-
-    fn ready_check(&mut self, table: &Table, number: u32) -> Option<ReadyCheck> {
-        if let Some(span) = table.duration("after") {
-            return Some(ReadyCheck::After(span));
-        }
-        if let (Some(text), Some(value)) = (table.text("tcp"), table.get("tcp")) {
-            let address = expand::instance(text, number);
-            if let Err(fault) = value::address(&address) {
-                self.report.add(fault.code, &value.place, fault.message, fault.help);
-            }
-            return Some(ReadyCheck::Tcp(address));
-        }
-        command(table, "exec", number).map(ReadyCheck::Exec)
-    }
 }
 
 /// A checked list of words as a command.
-fn command(table: &Table, key: &str, number: u32) -> Option<Command> {
+pub(super) fn command(table: &Table, key: &str, number: u32) -> Option<Command> {
     Command::new(super::texts(table.list(key)).map(|(word, _)| expand::instance(word, number)))
 }

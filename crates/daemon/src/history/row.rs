@@ -32,6 +32,8 @@ pub(super) struct Changed {
     pub(super) exit: Option<Exit>,
     pub(super) code: String,
     pub(super) text: String,
+    /// What runs; `None`: nothing that has a number.
+    pub(super) generation: Option<u64>,
     /// It is no change, but how a new daemon found it.
     pub(super) recalled: bool,
 }
@@ -42,6 +44,8 @@ pub(super) struct Note {
     pub(super) time: i64,
     pub(super) code: &'static str,
     pub(super) text: String,
+    /// What runs; `None`: nothing that has a number.
+    pub(super) generation: Option<u64>,
     /// Who asked for it.
     pub(super) peer: Option<Peer>,
 }

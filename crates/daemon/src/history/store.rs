@@ -166,8 +166,7 @@ impl Store {
         let _ = self.connection.execute_batch("PRAGMA shrink_memory");
     }
 
-    /// The connection, for what only a test does with it.
-    #[cfg(test)]
+    /// The connection, for questions that are answered elsewhere.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
@@ -221,8 +220,8 @@ impl<'a> Writing<'a> {
     fn new(connection: &'a Connection, numbers: &'a mut HashMap<ServiceId, i64>) -> rusqlite::Result<Self> {
         let insert = connection.prepare(
             "INSERT INTO event (time, service, run, from_phase, to_phase, ready, wanted, failed, attempt, code, text,
-                exit_code, exit_signal, uid, pid)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                exit_code, exit_signal, uid, pid, generation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?;
         Ok(Self { numbers, connection, insert })
     }
@@ -255,6 +254,7 @@ impl<'a> Writing<'a> {
             exit_signal,
             None::<u32>,
             None::<i32>,
+            row.generation.map(signed),
         ])?;
         Ok(row.time)
     }
@@ -279,6 +279,7 @@ impl<'a> Writing<'a> {
             nothing,
             uid,
             pid,
+            row.generation.map(signed),
         ])?;
         Ok(row.time)
     }

@@ -46,6 +46,7 @@ fn changed(seconds: i64, id: &str, run: u64, to: PhaseName) -> Changed {
         exit: None,
         code: "some-code".to_owned(),
         text: "because so".to_owned(),
+        generation: None,
         recalled: false,
     }
 }
@@ -56,7 +57,7 @@ fn row(seconds: i64, id: &str, to: PhaseName) -> Row {
 
 fn note(seconds: i64, code: &'static str) -> Row {
     let peer = Some(Peer { uid: 1000, pid: Some(42) });
-    Row::Note(Note { time: at(seconds), code, text: "stop api".to_owned(), peer })
+    Row::Note(Note { time: at(seconds), code, text: "stop api".to_owned(), generation: Some(2), peer })
 }
 
 struct Folder(tempfile::TempDir);
@@ -146,7 +147,13 @@ fn what_is_written_is_read_back_whole() {
         ..changed(1, "api@2", 7, PhaseName::Waiting)
     };
     let gone = Changed { exit: Some(Exit::Unknown), kind: None, ..changed(2, "gone", 1, PhaseName::Failed) };
-    let long = Row::Note(Note { time: at(3), code: "applied", text: "ü".repeat(5000), peer: None });
+    let long = Row::Note(Note {
+        time: at(3),
+        code: "applied",
+        text: "ü".repeat(5000),
+        generation: None,
+        peer: None,
+    });
     let folder = Folder::with(&[note(0, "act"), Row::Changed(waiting), Row::Changed(gone), long]);
     let (events, more) = folder.page(&[], 10, None);
     assert!(!more);

@@ -8,11 +8,13 @@ use std::{
 };
 
 use jiff::Timestamp;
-use mainstay_wire::WireError;
+use mainstay_wire::{Reply, WireError};
+use tokio::sync::oneshot;
 
 use super::{
     aside::set_aside,
     error::HistoryError,
+    explain::Matter,
     nanos,
     question::Asked,
     row::{Note, Row},
@@ -34,6 +36,8 @@ pub(super) enum Message {
     Missed(u64),
     /// Somebody asks.
     Ask(Box<Asked>),
+    /// Somebody asks why.
+    Explain(Box<Matter>, oneshot::Sender<Reply>),
 }
 
 /// How long things wait.
@@ -103,6 +107,7 @@ impl Writer {
                 Ok(Message::Row(row)) => self.add(*row),
                 Ok(Message::Missed(rows)) => self.lost += rows,
                 Ok(Message::Ask(asked)) => self.answer(*asked),
+                Ok(Message::Explain(matter, reply)) => self.explain(&matter, reply),
                 Err(RecvTimeoutError::Timeout) => self.write(),
                 Err(RecvTimeoutError::Disconnected) => return self.write(),
             }
@@ -175,6 +180,7 @@ impl Writer {
             time: nanos(Timestamp::now()),
             code: "history-lost",
             text: format!("{} events were not kept: {why}", self.lost),
+            generation: None,
             peer: None,
         }
     }
@@ -205,6 +211,18 @@ impl Writer {
         }
         // A client that left in this moment needs no answer.
         let _ = reply.send(answer.map_err(WireError::from).into());
+        if let Place::Open(store) = &self.place {
+            store.rest();
+        }
+    }
+
+    /// Without a database, with what is known without it.
+    fn explain(&mut self, matter: &Matter, reply: oneshot::Sender<Reply>) {
+        self.write();
+        let store = open(&mut self.place, &self.path).ok();
+        let answer = matter.answer(store.as_deref().map(Store::connection), self.path.parent());
+        // A client that left in this moment needs no answer.
+        let _ = reply.send(Ok(answer).into());
         if let Place::Open(store) = &self.place {
             store.rest();
         }

@@ -1,11 +1,11 @@
 //! `list`, `status` and `follow`: reading.
 
 use mainstay_model::ServiceId;
-use mainstay_wire::{Reply, ToKeeper};
+use mainstay_wire::{Answer, Reply, ToKeeper};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{answer, names::chosen};
-use crate::brain::Brain;
+use crate::{brain::Brain, view};
 
 pub(super) fn list(brain: &mut Brain, reply: oneshot::Sender<Reply>) {
     let ids: Vec<ServiceId> = brain.runner.project().ids().cloned().collect();
@@ -31,8 +31,20 @@ pub(super) fn status(brain: &mut Brain, service: &str, reply: oneshot::Sender<Re
 pub(super) fn counted(brain: &mut Brain) {
     for (ids, reply) in brain.logs.take_asking() {
         let services = brain.services(&ids);
-        answer(reply, Ok(services));
+        answer(reply, Ok(in_detail(brain, &ids, services)));
     }
+}
+
+/// The same, each with its details. What is no more has none.
+fn in_detail(brain: &Brain, ids: &[ServiceId], mut answer: Answer) -> Answer {
+    if let Answer::Services { services, .. } = &mut answer
+        && services.len() == ids.len()
+    {
+        for (service, id) in services.iter_mut().zip(ids) {
+            service.details = view::details(brain.runner.project(), id).map(Box::new);
+        }
+    }
+    answer
 }
 
 pub(super) fn follow(brain: &mut Brain, sender: mpsc::Sender<Reply>) {

@@ -9,12 +9,12 @@
 
 pub mod stage;
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use mainstay_decide::{Action, Goal, Phase, Service, Step, Then};
+use mainstay_decide::{Action, Check, Doing, Goal, Phase, Service, Stage, Step, Then};
 use mainstay_model::{
-    Bytes, Command, Condition, Dependency, Kind, LogLimits, Moment, ReadyCheck, ReadyPolicy, RestartPolicy,
-    RestartWhen, ServiceId, Signal, Spec, StopPolicy,
+    Command, Condition, Dependency, HealthPolicy, Hook, Hooks, Kind, Moment, Probe, ReadyCheck, ReadyPolicy,
+    Reload, RestartPolicy, RestartWhen, ServiceId, Spec,
 };
 
 /// This long after the clock's origin.
@@ -29,25 +29,7 @@ pub fn id(text: &str) -> ServiceId {
 
 /// A service of this kind with the defaults of its kind and nothing that it needs.
 pub fn spec(name: &str, kind: Kind) -> Spec {
-    let when = match kind {
-        Kind::Permanent => RestartWhen::OnFailure,
-        Kind::Oneshot => RestartWhen::Never,
-    };
-    Spec {
-        id: id(name),
-        kind,
-        command: Command::new(["./serve".to_owned()]).unwrap(),
-        working_dir: PathBuf::from("/"),
-        user: None,
-        env: BTreeMap::new(),
-        inherited: BTreeMap::new(),
-        depends_on: Vec::new(),
-        restart: RestartPolicy::with(when),
-        ready: None,
-        stop: StopPolicy { signal: Signal::TERM, timeout: Duration::from_secs(10) },
-        log: LogLimits { max_size: Bytes(1), keep: NonZeroU32::MIN, total: Bytes(1), ..LogLimits::default() },
-        rerun_unknown: false,
-    }
+    Spec::new(id(name), kind, Command::new(["./serve".to_owned()]).unwrap(), PathBuf::from("/"))
 }
 
 /// A permanent service.
@@ -74,6 +56,12 @@ pub trait With: Sized {
     fn restarts(self, when: RestartWhen) -> Self;
     /// Runs something else.
     fn runs(self, program: &str) -> Self;
+    /// Has every hook, and reloads by one.
+    fn hooked(self) -> Self;
+    /// Is asked every 10 s whether it is well; the second failure in a row is one too many.
+    fn well(self) -> Self;
+    /// Says by itself when it is ready, and every 30 s that it lives.
+    fn notifies(self) -> Self;
 }
 
 impl With for Spec {
@@ -88,7 +76,7 @@ impl With for Spec {
     }
 
     fn asked(self) -> Self {
-        let check = ReadyCheck::Tcp("127.0.0.1:80".to_owned());
+        let check = ReadyCheck::Probe(Probe::Tcp("127.0.0.1:80".to_owned()));
         Self { ready: Some(ready(check)), ..self }
     }
 
@@ -102,6 +90,35 @@ impl With for Spec {
 
     fn runs(self, program: &str) -> Self {
         Self { command: Command::new([program.to_owned()]).unwrap(), ..self }
+    }
+
+    fn hooked(self) -> Self {
+        let hook = |name: &str| Hook {
+            command: Command::new([name.to_owned()]).unwrap(),
+            timeout: Duration::from_secs(60),
+        };
+        let hooks = Hooks {
+            before_start: Some(hook("./prepare")),
+            after_start: Some(hook("./announce")),
+            before_stop: Some(hook("./drain")),
+            after_stop: Some(hook("./clean")),
+        };
+        Self { hooks, reload: Some(Reload::Command(hook("./reload"))), ..self }
+    }
+
+    fn well(self) -> Self {
+        let health = HealthPolicy {
+            probe: Probe::Tcp("127.0.0.1:81".to_owned()),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(2),
+            failures: 2,
+            start_period: Duration::from_secs(10),
+        };
+        Self { health: Some(health), ..self }
+    }
+
+    fn notifies(self) -> Self {
+        Self { ready: Some(ready(ReadyCheck::Notify)), watchdog: Some(Duration::from_secs(30)), ..self }
     }
 }
 
@@ -117,18 +134,38 @@ pub fn state_text(service: &Service) -> String {
         Phase::WaitingForDependency => "waiting for a dependency".to_owned(),
         Phase::WaitingForBackoff { .. } => "waiting for its backoff".to_owned(),
         Phase::Starting(start) => match &start.step {
+            Step::Before { .. } => "starting: before-start hook".to_owned(),
+            Step::After { .. } => "starting: after-start hook".to_owned(),
             Step::Spawning => "starting: spawning".to_owned(),
             Step::Asking { next: None, .. } => "starting: asking".to_owned(),
             Step::Asking { next: Some(Moment::NEVER), .. } => "starting: time".to_owned(),
             Step::Asking { next: Some(_), .. } => "starting: pausing".to_owned(),
         },
-        Phase::Running { .. } => "running".to_owned(),
-        Phase::Stopping { kill_at, then, .. } => {
-            let how = if kill_at.is_some() { "signalled" } else { "killed" };
+        Phase::Running { vitals, .. } => match (vitals.doing, vitals.next, vitals.failures) {
+            (Doing::Reloading, ..) => "running: reloading".to_owned(),
+            (Doing::ReloadHook { .. }, ..) => "running: reload hook".to_owned(),
+            (Doing::Ending, ..) => "running: ending".to_owned(),
+            (Doing::Work, Some(Moment::NEVER), _) => "running".to_owned(),
+            (Doing::Work, None, _) => "running: asking".to_owned(),
+            (Doing::Work, Some(_), 0) if vitals.was_well => "running: well".to_owned(),
+            (Doing::Work, Some(_), 0) => "running: not well yet".to_owned(),
+            (Doing::Work, Some(_), failures) => format!("running: {failures} failures"),
+        },
+        Phase::Paused { .. } => "paused".to_owned(),
+        Phase::Stopping { stage, then, .. } => {
+            let how = match stage {
+                Stage::Preparing { .. } => "before-stop hook",
+                Stage::Asked { .. } => "signalled",
+                Stage::Killed => "killed",
+                Stage::Unmade => "before-start hook killed",
+                Stage::Cleaning { until: Moment::NEVER, .. } => "after-stop hook killed",
+                Stage::Cleaning { .. } => "after-stop hook",
+            };
             let then = match then {
                 Then::Stay => "stay",
                 Then::Again => "again",
                 Then::Fail => "fail",
+                Then::End => "as it ended",
             };
             format!("stopping: {how}, then {then}")
         }
@@ -148,7 +185,13 @@ pub fn actions_text(actions: &[Action]) -> String {
         Action::Spawn { run, attempt } => format!("spawn {run} attempt {attempt}"),
         Action::Signal { run, signal } => format!("signal {run} {signal}"),
         Action::Kill { run } => format!("kill {run}"),
-        Action::Ask { run, .. } => format!("ask {run}"),
+        Action::SignalMain { run, signal } => format!("signal main {run} {signal}"),
+        Action::Pause { run } => format!("pause {run}"),
+        Action::Resume { run } => format!("resume {run}"),
+        Action::RunHook { run, hook } => format!("run {hook} {run}"),
+        Action::KillHook { run, hook } => format!("kill {hook} {run}"),
+        Action::Ask { run, check: Check::Ready, .. } => format!("ask {run}"),
+        Action::Ask { run, check: Check::Health, .. } => format!("ask health {run}"),
         Action::Acknowledge { run } => format!("acknowledge {run}"),
         Action::Remember { run } => format!("remember {run}"),
     };

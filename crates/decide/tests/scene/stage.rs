@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Event, GraphError, Live, Memory, Outcome, Project, QuestionId};
+use mainstay_decide::{
+    Action, Change, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId,
+};
 use mainstay_model::{
-    Exit, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
+    Exit, HookName, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
 
 use super::{at, id};
@@ -15,13 +17,20 @@ pub struct Stage {
     pub now: Moment,
     asked: Vec<String>,
     removed: Vec<ServiceId>,
+    /// Everything that others saw, since the beginning.
+    pub changes: Vec<(Moment, Change)>,
 }
 
 impl Stage {
     /// These are described, and nothing is wanted.
     pub fn of(specs: &[Spec]) -> Self {
-        let mut stage =
-            Self { project: Project::default(), now: at(100), asked: Vec::new(), removed: Vec::new() };
+        let mut stage = Self {
+            project: Project::default(),
+            now: at(100),
+            asked: Vec::new(),
+            removed: Vec::new(),
+            changes: Vec::new(),
+        };
         stage.apply(specs);
         stage
     }
@@ -31,10 +40,11 @@ impl Stage {
         let wanted: BTreeSet<ServiceId> = wanted.iter().map(|name| id(name)).collect();
         let find = |id: &ServiceId| {
             let found = seen.iter().find(|(name, ..)| id.to_string() == *name);
-            found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live))
+            found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live)).into()
         };
         let (project, outcome) = Project::recall(at(100), specs.to_vec(), &wanted, find).unwrap();
-        let mut stage = Self { project, now: at(100), asked: Vec::new(), removed: Vec::new() };
+        let mut stage =
+            Self { project, now: at(100), asked: Vec::new(), removed: Vec::new(), changes: Vec::new() };
         stage.take(outcome);
         stage
     }
@@ -72,6 +82,41 @@ impl Stage {
     pub fn kill(&mut self, names: &[&str]) {
         let outcome = self.project.kill(self.now, &ids(names));
         self.take(outcome);
+    }
+
+    pub fn pause(&mut self, names: &[&str]) {
+        let outcome = self.project.pause(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn resume(&mut self, names: &[&str]) {
+        let outcome = self.project.resume(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn reload(&mut self, names: &[&str]) {
+        let outcome = self.project.reload(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn reset(&mut self, names: &[&str]) {
+        let outcome = self.project.reset(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn roll(&mut self, names: &[&str]) {
+        let outcome = self.project.roll(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    pub fn says(&mut self, name: &str, notice: Notice) {
+        let run = self.run(name);
+        self.event(name, Event::Notified { run, notice });
+    }
+
+    pub fn hook(&mut self, name: &str, hook: HookName, result: Result<(), &str>) {
+        let run = self.run(name);
+        self.event(name, Event::HookEnded { run, hook, result: result.map_err(str::to_owned) });
     }
 
     /// The processes asked for last are there.
@@ -163,10 +208,16 @@ impl Stage {
                 Action::Signal { signal, .. } => self.asked.push(format!("{signal} {id}")),
                 Action::Kill { .. } => self.asked.push(format!("kill {id}")),
                 Action::Ask { .. } => self.asked.push(format!("ask {id}")),
+                Action::SignalMain { signal, .. } => self.asked.push(format!("{signal} main of {id}")),
+                Action::Pause { .. } => self.asked.push(format!("pause {id}")),
+                Action::Resume { .. } => self.asked.push(format!("resume {id}")),
+                Action::RunHook { hook, .. } => self.asked.push(format!("{hook} {id}")),
+                Action::KillHook { hook, .. } => self.asked.push(format!("kill {hook} {id}")),
                 Action::Acknowledge { .. } | Action::Remember { .. } => {}
             }
         }
         self.removed.extend(outcome.removed);
+        self.changes.extend(outcome.changes.into_iter().map(|change| (self.now, change)));
     }
 }
 

@@ -15,11 +15,26 @@ use crate::{HostError, effective_uid};
 /// The mode of folders that are ours alone.
 const PRIVATE_MODE: u32 = 0o700;
 
+/// The mode of folders of ours of which others may use what they know the name of.
+const PASSABLE_MODE: u32 = 0o711;
+
 /// Makes sure that `path` is a real folder of ours with mode 0700; missing folders above it are created the same way.
 ///
 /// # Errors
 /// It is a link, no folder, somebody else's, or cannot be created.
 pub fn private_dir(path: &Path) -> Result<(), HostError> {
+    own_dir(path, PRIVATE_MODE)
+}
+
+/// As [`private_dir`], with mode 0711 for the folder itself: others may use what they know the name of, and have a right to.
+///
+/// # Errors
+/// See [`private_dir`].
+pub fn passable_dir(path: &Path) -> Result<(), HostError> {
+    own_dir(path, PASSABLE_MODE)
+}
+
+fn own_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     DirBuilder::new()
         .recursive(true)
         .mode(PRIVATE_MODE)
@@ -37,8 +52,8 @@ pub fn private_dir(path: &Path) -> Result<(), HostError> {
     if data.uid() != user {
         return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
     }
-    if data.mode() & 0o7777 != PRIVATE_MODE {
-        fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_MODE))
+    if data.mode() & 0o7777 != mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .map_err(|error| HostError::path("change the mode of", path, error))?;
     }
     Ok(())

@@ -16,13 +16,14 @@ mod process;
 mod shared_buffer;
 mod spawn;
 mod user;
+mod words;
 
 pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
 pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
-pub use files::{Durability, NO_LINKS, private_dir, rename_new, write_atomic};
+pub use files::{Durability, NO_LINKS, passable_dir, private_dir, rename_new, write_atomic};
 pub use launch::{AnchorChild, ProgramEnd, start_anchor};
-pub use leftovers::{Leader, ProcessTable, RunTrace, has_no_child_but};
+pub use leftovers::{Leader, ProcessTable, RunTrace, children_of, has_no_child_but};
 pub use limits::Limits;
 pub use lock::{Asked, Holder, Lock};
 pub use memory::{release_clean_pages, settle_allocator};
@@ -35,3 +36,7 @@ pub use spawn::{
     Attempt, CHILD_RECORD_BYTES, ChildFacts, ChildRecord, FailedStep, Identity, Output, SpawnRequest, spawn,
 };
 pub use user::{User, effective_uid, lookup_user};
+pub use words::{
+    Datagram, SOCKET_PATH_LIMIT, bind_datagrams, drop_datagram, peek_datagram, peek_pipe, take_bytes,
+    word_pipe,
+};

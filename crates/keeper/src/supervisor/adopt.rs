@@ -9,10 +9,11 @@ use std::{
 
 use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_fifo, read_stat, reopen_for_reading};
 use mainstay_model::Signal;
-use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, RecordPhase, WireExit, WireFailure};
+use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
 use super::{
     Supervisor,
+    begin::fifo_name,
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored, open},
 };
@@ -38,6 +39,7 @@ impl Supervisor {
         }
         self.is_adopting = false;
         self.forget_strange_orphans();
+        self.release_strange();
         Ok(())
     }
 
@@ -49,7 +51,7 @@ impl Supervisor {
         match Store::read(path) {
             Ok(Some(Stored { store, record, child })) => {
                 self.pump.know(&record.slot, &record.log);
-                let index = self.slots.add(Slot { store, record, state: State::Locked });
+                let index = self.slots.add(Slot::new(store, record, State::Locked));
                 return Some((index, (!is_locked).then_some(child)));
             }
             // Killed between the making of the file and its first record: nothing was begun.
@@ -67,6 +69,7 @@ impl Supervisor {
         let Ok(Some(stored)) = Store::read(slot.store.path()) else { return };
         (slot.store, slot.record) = (stored.store, stored.record);
         self.adopt(index, stored.child);
+        self.release_strange();
     }
 
     /// What does the record say?
@@ -119,33 +122,42 @@ impl Supervisor {
 
     fn adopt_run(&mut self, index: usize, child: ChildPart) {
         self.reattach(index);
-        let process = Process::open(child.pid, child.start_time);
+        let first = ProcessId { pid: child.pid, start_time: child.start_time };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.first = first;
+        }
+        self.reattach_reports(index);
+        // It may have named another main process meanwhile.
+        self.hear_out(index);
+        let Some(main) = self.slots.get(index).map(Slot::main) else { return };
+        let process = Process::open(main.pid, main.start_time);
         // Asked after the opening: without a row it ended between the two.
-        let (process, row) = match (process, read_stat(child.pid)) {
-            (Some(process), Some(row)) if row.start_time == child.start_time => (process, row),
-            (process, _) => return self.adopt_ended(index, child, process.as_ref()),
+        let (process, row) = match (process, read_stat(main.pid)) {
+            (Some(process), Some(row)) if row.start_time == main.start_time => (process, row),
+            (process, _) => return self.adopt_ended(index, main, process.as_ref()),
         };
-        let parent = self.parent_of(row);
-        if parent == Parent::Elsewhere {
+        let mut parent = self.parent_of(row);
+        if main != first {
+            parent = Parent::Unsettled;
+        } else if parent == Parent::Elsewhere {
             self.strange_fosters.push(row.parent);
         }
-        let live = Live { process, parent, is_silent: false };
-        let _no_signals = self.make_live(index, live);
+        let _no_signals = self.make_live(index, Live::new(process, parent));
         let Some(Slot { record, state: State::Live(live), .. }) = self.slots.get(index) else { return };
         if record.slot == DAEMON_SLOT {
             // It belongs to a keeper that is dead; a new one asks what is true.
             live.process.signal(Signal::KILL);
             return;
         }
-        let started = FromKeeper::Started { slot: record.slot.clone(), run: record.run, pid: child.pid };
+        let started = FromKeeper::Started { slot: record.slot.clone(), run: record.run, pid: main.pid };
         self.daemon.send(&started);
     }
 
     /// Its process is gone, and the anchor saw how, or nobody did. What it left behind is still looked for.
-    fn adopt_ended(&mut self, index: usize, child: ChildPart, process: Option<&Process>) {
+    fn adopt_ended(&mut self, index: usize, main: ProcessId, process: Option<&Process>) {
         // The anchor tells before it lets a zombie go: what it has to say of this one is here by now.
         self.anchor_event();
-        let status = self.orphans.get(&(child.pid, child.start_time)).copied();
+        let status = self.orphans.get(&(main.pid, main.start_time)).copied();
         let kept = || match process.map(Process::kept_exit) {
             Some(KeptExit::Known(exit)) => exit.into(),
             Some(KeptExit::NotYet | KeptExit::Lost) | None => WireExit::Unknown,
@@ -153,7 +165,6 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.state = State::Ending(Ending {
             zombie: None,
-            trace: slot.trace(child.pid, child.start_time),
             exit: status.unwrap_or_else(kept),
             is_with_anchor: status.is_some(),
             round: 0,
@@ -162,7 +173,7 @@ impl Supervisor {
         self.to_sweep.push(index);
     }
 
-    fn parent_of(&self, row: ProcessRow) -> Parent {
+    pub(super) fn parent_of(&self, row: ProcessRow) -> Parent {
         if row.parent == std::process::id() {
             Parent::Keeper
         } else if self.anchor.is_some() && row.parent == self.anchor_pid {
@@ -176,7 +187,7 @@ impl Supervisor {
     fn reattach(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
-        let held = self.held.remove(&format!("fifo:{name}"));
+        let held = self.held.remove(&fifo_name(&name));
         let is_new = held.is_none();
         let opened = match held {
             Some(pipe) => Ok(pipe),
@@ -186,7 +197,7 @@ impl Supervisor {
         match attached {
             Ok((reading, pipe)) => {
                 if is_new {
-                    self.hold(&name, &pipe);
+                    self.hold(fifo_name(&name), &pipe);
                 }
                 self.pump.attach(&name, run, Begins::Before, reading);
             }

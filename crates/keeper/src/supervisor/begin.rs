@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use mainstay_host::{Interest, Process, give_to, open_fifo, reopen_for_reading};
 use mainstay_model::SpawnFailure;
 use mainstay_wire::{
-    DAEMON_SLOT, FromKeeper, LogFile, Program, RecordPhase, SlotRecord, ToAnchor, WireFailure,
+    DAEMON_SLOT, FromKeeper, LogFile, ProcessId, Program, RecordPhase, SlotRecord, ToAnchor, WireFailure,
+    WireReports,
 };
 
 use super::{
@@ -25,10 +26,18 @@ use crate::{
 const NAME_LIMIT: usize = 200;
 
 /// Variables that tell a run from any other, as far as a program has them.
-const MARKS: [&str; 3] = ["MAINSTAY_RUN_ID=", "MAINSTAY_SERVICE=", "MAINSTAY_INSTANCE="];
+const MARKS: [&str; 4] = ["MAINSTAY_RUN_ID=", "MAINSTAY_SERVICE=", "MAINSTAY_INSTANCE=", HOOK_MARK];
+
+/// What only hooks have, which for the rest have what the run has beside which they run.
+pub(super) const HOOK_MARK: &str = "MAINSTAY_HOOK=";
 
 /// The one without which the others tell nothing.
 const RUN_MARK: &str = MARKS[0];
+
+/// The name under which the anchor holds the FIFO of a slot.
+pub(super) fn fifo_name(slot: &str) -> String {
+    format!("fifo:{slot}")
+}
 
 /// A run to begin.
 pub(super) struct Order {
@@ -37,6 +46,7 @@ pub(super) struct Order {
     pub(super) program: Box<Program>,
     pub(super) log: LogFile,
     pub(super) memo: String,
+    pub(super) reports: WireReports,
     pub(super) pass: Vec<(OwnedFd, i32)>,
 }
 
@@ -52,19 +62,14 @@ impl Supervisor {
 
     fn check(&self, order: &Order) -> Result<(), String> {
         let name = &order.slot;
-        if name.is_empty()
-            || name.len() > NAME_LIMIT
-            || name.starts_with(['.', '@'])
-            || name.contains(['/', '\0'])
-        {
-            return Err(format!("`{name}` is no name of a slot"));
-        }
+        Self::check_name(name)?;
         if !order.log.dir.starts_with('/') || order.log.dir.len() > DIR_LIMIT {
             return Err(format!("`{}` is no folder for logs", order.log.dir));
         }
         if order.program.words.is_empty() {
             return Err("there is no program".to_owned());
         }
+        Self::check_reports(order)?;
         let Some(slot) = self.slots.find(name).and_then(|index| self.slots.get(index)) else { return Ok(()) };
         if slot.is_active() {
             return Err(format!("`{name}` has a run that is not over"));
@@ -75,21 +80,44 @@ impl Supervisor {
         Ok(())
     }
 
+    pub(super) fn check_name(name: &str) -> Result<(), String> {
+        if name.is_empty()
+            || name.len() > NAME_LIMIT
+            || name.starts_with(['.', '@'])
+            || name.contains(['/', '\0'])
+        {
+            return Err(format!("`{name}` is no name of a slot"));
+        }
+        Ok(())
+    }
+
     /// Everything up to the clone, which is a thread's. An error: nothing was begun.
-    pub(super) fn begin(&mut self, order: Order) -> Result<(), String> {
-        let record = self.intent(&order);
+    pub(super) fn begin(&mut self, mut order: Order) -> Result<(), String> {
+        let mut record = self.intent(&order);
         self.restore_folders()?;
         let output = self.open_pipe(&order)?;
+        let reports = self.open_reports(&mut order, &mut record);
+        let reports = reports.inspect_err(|_| self.pump.detach(&order.slot))?;
         let index = match self.slots.find(&order.slot) {
             Some(index) => index,
             None => {
                 let store = Store::new(self.options.slot(&order.slot));
-                self.slots.add(Slot { store, record: record.clone(), state: State::Over })
+                self.slots.add(Slot::new(store, record.clone(), State::Over))
             }
         };
         let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
-        let intent = slot.store.prepare(&record).inspect_err(|_| self.pump.detach(&order.slot))?;
+        slot.reports = reports;
+        let intent = match slot.store.prepare(&record) {
+            Ok(intent) => intent,
+            Err(text) => {
+                slot.record.notify = record.notify;
+                self.close_reports(index);
+                self.pump.detach(&order.slot);
+                return Err(text);
+            }
+        };
         slot.record = record;
+        slot.first = ProcessId::default();
         slot.state = State::Making { signals: Vec::new() };
         let job = Job {
             slot: index,
@@ -130,6 +158,10 @@ impl Supervisor {
             log: order.log.clone(),
             memo: order.memo.clone(),
             marks,
+            notify: None,
+            ready_pipe: false,
+            said: Vec::new(),
+            main: None,
         }
     }
 
@@ -144,18 +176,17 @@ impl Supervisor {
             give_to(&pipe, identity.uid, identity.gid).map_err(failed)?;
         }
         let reading = reopen_for_reading(&pipe).map_err(failed)?;
-        self.hold(&order.slot, &pipe);
+        self.hold(fifo_name(&order.slot), &pipe);
         self.pump.know(&order.slot, &order.log);
         self.pump.attach(&order.slot, order.run, Begins::Now, reading);
         Ok(pipe)
     }
 
-    /// Has the anchor keep a FIFO; where there is none we do.
-    pub(super) fn hold(&mut self, slot: &str, pipe: &OwnedFd) {
-        let name = format!("fifo:{slot}");
+    /// Has the anchor keep a descriptor; where there is none we do.
+    pub(super) fn hold(&mut self, name: String, descriptor: &OwnedFd) {
         match &mut self.anchor {
-            Some(anchor) => anchor.send(&ToAnchor::Hold { name }, Some(pipe.as_fd())),
-            None => self.held.extend(pipe.try_clone().map(|pipe| (name, pipe))),
+            Some(anchor) => anchor.send(&ToAnchor::Hold { name }, Some(descriptor.as_fd())),
+            None => self.held.extend(descriptor.try_clone().map(|descriptor| (name, descriptor))),
         }
     }
 
@@ -192,8 +223,10 @@ impl Supervisor {
 
     fn started(&mut self, index: usize, process: Process) {
         let pid = process.pid;
-        let live = Live { process, parent: Parent::Keeper, is_silent: false };
-        let signals = self.make_live(index, live);
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.first = ProcessId { pid, start_time: process.start_time };
+        }
+        let signals = self.make_live(index, Live::new(process, Parent::Keeper));
         let Some(slot) = self.slots.get(index) else { return };
         let started = FromKeeper::Started { slot: slot.record.slot.clone(), run: slot.record.run, pid };
         if slot.record.slot != DAEMON_SLOT {
@@ -209,6 +242,7 @@ impl Supervisor {
         if let Err(error) = self.poller.add(&live.process, Token::Leader(index).number(), Interest::Read) {
             say(format_args!("cannot watch process {}: {error}", live.process.pid));
         }
+        self.listen_to(index);
         let Some(slot) = self.slots.get_mut(index) else { return Vec::new() };
         match std::mem::replace(&mut slot.state, State::Live(live)) {
             State::Making { signals } => signals,
@@ -224,6 +258,7 @@ impl Supervisor {
         slot.store.write(&slot.record);
         slot.state = State::Over;
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
+        self.close_reports(index);
         self.pump.detach(&name);
         if name == DAEMON_SLOT {
             // One that a keeper before us could not start is tried again when all slots are read.

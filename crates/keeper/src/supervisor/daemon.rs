@@ -11,7 +11,7 @@ use mainstay_host::{Interest, Poller, monotonic_nanos, stream_pair};
 use mainstay_model::Signal;
 use mainstay_wire::{
     DAEMON_SLOT, Frames, FromKeeper, KEEPER_FD, LISTEN_FD, LogFile, Program, ToAnchor, ToKeeper, WireExit,
-    WireWhenFull, frame,
+    WireReports, WireWhenFull, frame,
 };
 
 use super::{Supervisor, Token, begin::Order, slots::State, timers::Timer};
@@ -43,6 +43,9 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Bytes that wait for a daemon that does not read; beyond that it is killed.
 const UNREAD_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Bytes that wait for a daemon that is not told everything any more, but the latest only.
+const BEHIND: usize = 1024 * 1024;
 
 /// The daemon's own log.
 const LOG_SIZE: u64 = 10_000_000;
@@ -88,6 +91,11 @@ impl Daemon {
 
     pub(super) fn is_listening(&self) -> bool {
         self.link.is_some() && self.said_hello
+    }
+
+    /// Whether it does not keep up with what it is told.
+    pub(super) fn is_behind(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.unsent.len() > BEHIND)
     }
 
     /// Adapts what is waited for to whether something waits to be sent.
@@ -197,6 +205,7 @@ impl Supervisor {
                 all_services: None,
             },
             memo: String::new(),
+            reports: WireReports::default(),
             pass: vec![(theirs, KEEPER_FD), (listening, LISTEN_FD)],
         })
     }

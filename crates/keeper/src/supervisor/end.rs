@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use mainstay_host::{Interest, KeptExit, Leader, Process, ProcessTable, has_no_child_but};
 use mainstay_model::Signal;
-use mainstay_wire::{DAEMON_SLOT, FromKeeper, RecordPhase, ToAnchor, WireExit};
+use mainstay_wire::{DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, ToAnchor, WireExit};
 
 use super::{
     Supervisor, Token,
-    slots::{Ending, Live, Parent, State},
+    slots::{Ending, Live, Parent, Slot, State},
     timers::Timer,
 };
 use crate::report::say;
@@ -34,8 +34,18 @@ pub(super) struct Victim {
 }
 
 impl Supervisor {
-    /// The descriptor of a run's first process says something.
+    /// The descriptor of a run's main process says something.
     pub(super) fn leader_event(&mut self, index: usize) {
+        let Some(main) = self.slots.get(index).map(Slot::main) else { return };
+        // Its last word may be that another process is the main one.
+        self.hear_out(index);
+        if self.slots.get(index).is_some_and(|slot| slot.main() == main) {
+            self.process_ended(index);
+        }
+    }
+
+    /// The main process ended, as far as its descriptor says.
+    pub(super) fn process_ended(&mut self, index: usize) {
         let Some(State::Live(live)) = self.slots.get(index).map(|slot| &slot.state) else { return };
         match live.parent {
             Parent::Keeper => match live.process.peek() {
@@ -45,6 +55,7 @@ impl Supervisor {
             },
             Parent::Anchor => self.ended_at_anchor(index),
             Parent::Elsewhere => self.ended_elsewhere(index),
+            Parent::Unsettled => self.settle_parent(index),
         }
     }
 
@@ -89,16 +100,20 @@ impl Supervisor {
     /// A run has ended in this way.
     pub(super) fn begin_ending(&mut self, index: usize, exit: WireExit) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let State::Live(Live { process, parent, .. }) = std::mem::replace(&mut slot.state, State::Over)
+        let State::Live(Live { process, parent, first, .. }) =
+            std::mem::replace(&mut slot.state, State::Over)
         else {
             return;
         };
         self.poller.remove(&process);
+        if let Some(first) = &first {
+            self.poller.remove(first);
+        }
         self.timers.clear(Timer::LateParent { slot: index });
-        let trace = slot.trace(process.pid, process.start_time);
-        let zombie = (parent == Parent::Keeper).then_some(process);
-        let is_with_anchor = parent == Parent::Anchor;
-        slot.state = State::Ending(Ending { zombie, trace, exit, is_with_anchor, round: 0, dying: 0 });
+        let identity = (process.pid, process.start_time);
+        let is_with_anchor = parent == Parent::Anchor || self.orphans.contains_key(&identity);
+        let zombie = first.or((parent == Parent::Keeper).then_some(process));
+        slot.state = State::Ending(Ending { zombie, exit, is_with_anchor, round: 0, dying: 0 });
         self.to_sweep.push(index);
     }
 
@@ -109,11 +124,26 @@ impl Supervisor {
         }
         let indices = std::mem::take(&mut self.to_sweep);
         if self.is_nothing_left_behind() {
-            return indices.into_iter().for_each(|index| self.drain(index));
+            // But for what a process has below itself that is not the main one.
+            let (named, plain): (Vec<usize>, Vec<usize>) =
+                indices.into_iter().partition(|index| self.has_named_main(*index));
+            plain.into_iter().for_each(|index| self.drain(index));
+            return self.sweep_all(&named);
+        }
+        self.sweep_all(&indices);
+    }
+
+    fn has_named_main(&self, index: usize) -> bool {
+        self.slots.get(index).is_some_and(|slot| slot.record.main.is_some())
+    }
+
+    fn sweep_all(&mut self, indices: &[usize]) {
+        if indices.is_empty() {
+            return;
         }
         let table = ProcessTable::read(&self.fosters());
         for index in indices {
-            self.sweep_one(index, &table);
+            self.sweep_one(*index, &table);
         }
     }
 
@@ -125,12 +155,15 @@ impl Supervisor {
     }
 
     fn sweep_one(&mut self, index: usize, table: &ProcessTable) {
+        let leader = if self.has_named_main(index) { Leader::Included } else { Leader::Excluded };
+        let trace = self.trace(index, table);
         let Some(State::Ending(ending)) = self.slots.get_mut(index).map(|slot| &mut slot.state) else {
             return;
         };
         ending.round += 1;
         let round = ending.round;
-        let found = table.leftovers(&ending.trace, Leader::Excluded);
+        let mut found = table.leftovers(&trace, leader);
+        found.retain(|row| !row.is_zombie());
         if round > ROUNDS && !found.is_empty() {
             self.say_left(index, found.len());
             return self.drain(index);
@@ -206,6 +239,7 @@ impl Supervisor {
     /// The output is written: record, reap, tell.
     pub(super) fn drained(&mut self, name: &str, run: u64) {
         let Some(index) = self.slots.find(name) else { return };
+        self.hear_last_words(index);
         let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.record.run == run) else { return };
         let State::Ending(ending) = std::mem::replace(&mut slot.state, State::Over) else { return };
         crate::fault::point();
@@ -217,8 +251,10 @@ impl Supervisor {
             zombie.reap();
         }
         if ending.is_with_anchor {
-            self.acknowledge_orphan(ending.trace.leader, ending.trace.leader_start);
+            let main = slot.main();
+            self.acknowledge_orphan(main.pid, main.start_time);
         }
+        self.close_reports(index);
         crate::fault::point();
         if name == DAEMON_SLOT {
             self.daemon_ended(ending.exit);
@@ -226,6 +262,14 @@ impl Supervisor {
             self.daemon.send(&FromKeeper::Exited { slot: name.to_owned(), run, exit: ending.exit });
         }
         self.reap_orphans();
+    }
+
+    /// Before the daemon is told of the end.
+    fn hear_last_words(&mut self, index: usize) {
+        if self.slots.get(index).is_some_and(|slot| matches!(slot.state, State::Ending(_))) {
+            self.hear_out(index);
+            self.tell_notices_of(index);
+        }
     }
 
     pub(super) fn acknowledge_orphan(&mut self, pid: u32, start_time: u64) {
@@ -265,7 +309,7 @@ impl Supervisor {
     fn is_run(&self, (pid, start_time): (u32, u64)) -> bool {
         self.slots.iter().any(|(_, slot)| match &slot.state {
             State::Live(live) => live.process.pid == pid && live.process.start_time == start_time,
-            State::Ending(ending) => ending.trace.leader == pid && ending.trace.leader_start == start_time,
+            State::Ending(_) => slot.main() == ProcessId { pid, start_time },
             State::Locked | State::Making { .. } | State::Over => false,
         })
     }

@@ -82,7 +82,10 @@ impl Supervisor {
         while let Some(child) = next_dead_child() {
             let is_run = self.slots.iter().any(|(_, slot)| match &slot.state {
                 State::Live(live) => live.process.pid == child.pid,
-                State::Ending(ending) => ending.zombie.is_some() && ending.trace.leader == child.pid,
+                State::Ending(ending) => {
+                    ending.zombie.as_ref().is_some_and(|zombie| zombie.pid == child.pid)
+                        || slot.main().pid == child.pid
+                }
                 // A thread that makes a process sees to it.
                 State::Making { .. } => true,
                 State::Locked | State::Over => false,

@@ -9,8 +9,13 @@ mod begin;
 mod daemon;
 mod end;
 mod leave;
+mod main_process;
+mod notices;
+mod reports;
 mod requests;
 mod restore;
+mod said;
+mod signals;
 mod slots;
 mod spawner;
 mod start;
@@ -53,10 +58,16 @@ enum Token {
     Signals,
     /// SIGCHLD, when there is no anchor.
     Children,
-    /// The first process of the run in this slot.
+    /// The main process of the run in this slot.
     Leader(usize),
     /// One that was killed as left behind.
     Victim(usize),
+    /// The process that was made for the run in this slot, when another one is its main process.
+    First(usize),
+    /// The notify socket of the run in this slot.
+    Socket(usize),
+    /// The pipe on which it says that it is ready.
+    Pipe(usize),
 }
 
 impl Token {
@@ -69,6 +80,9 @@ impl Token {
             Self::Children => 4,
             Self::Leader(index) => (1 << 32) + index as u64,
             Self::Victim(key) => (2 << 32) + key as u64,
+            Self::First(index) => (3 << 32) + index as u64,
+            Self::Socket(index) => (4 << 32) + index as u64,
+            Self::Pipe(index) => (5 << 32) + index as u64,
         }
     }
 
@@ -81,7 +95,10 @@ impl Token {
             (0, 3) => Self::Signals,
             (0, _) => Self::Children,
             (1, _) => Self::Leader(index),
-            _ => Self::Victim(index),
+            (2, _) => Self::Victim(index),
+            (3, _) => Self::First(index),
+            (4, _) => Self::Socket(index),
+            _ => Self::Pipe(index),
         }
     }
 }
@@ -115,6 +132,8 @@ pub(crate) struct Supervisor {
     daemon: Daemon,
     timers: Timers,
     to_sweep: Vec<usize>,
+    /// Slots whose runs said something that was not handed on yet.
+    talkative: Vec<usize>,
     victims: BTreeMap<usize, Victim>,
     next_victim: usize,
     /// Not all slots are read yet.
@@ -171,6 +190,7 @@ impl Supervisor {
         if !self.held_back.is_empty() {
             self.release_spawns();
         }
+        self.tell_notices();
         self.daemon.watch(&self.poller);
     }
 
@@ -187,6 +207,9 @@ impl Supervisor {
             Token::Children => self.reap_orphans(),
             Token::Leader(index) => self.leader_event(index),
             Token::Victim(key) => self.victim_event(key),
+            Token::First(index) => self.first_event(index),
+            Token::Socket(index) => self.socket_event(index),
+            Token::Pipe(index) => self.pipe_event(index),
         }
     }
 

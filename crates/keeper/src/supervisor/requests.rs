@@ -2,29 +2,47 @@
 
 use std::fs;
 
-use mainstay_host::{Leader, Process, ProcessTable};
-use mainstay_model::Signal;
-use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, Scope, ToAnchor, ToKeeper};
+use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, RecordPhase, SlotRecord, ToKeeper, WireExit};
 
-use super::{Supervisor, begin::Order, slots::State};
+use super::{
+    Supervisor,
+    begin::{Order, fifo_name},
+    slots::{Slot, State},
+    store::Store,
+};
 use crate::{pump::Of, report::say};
 
-/// Signals kept for a process that is still being made.
-const SIGNAL_LIMIT: usize = 16;
+/// What it says of a run that it is to be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    /// Its end was taken in.
+    Over,
+    /// Nothing.
+    Nothing,
+}
 
 impl Supervisor {
     pub(super) fn request(&mut self, request: ToKeeper) {
         match request {
             ToKeeper::Hello { protocol } => self.hello(protocol),
-            ToKeeper::Spawn { slot, run, program, log, memo } => {
-                self.spawn_service(Order { slot, run, program, log, memo, pass: Vec::new() });
+            ToKeeper::Spawn { slot, run, program, log, memo, reports } => {
+                self.spawn_service(Order { slot, run, program, log, memo, reports, pass: Vec::new() });
             }
             ToKeeper::Signal { slot, run, signal, scope } => {
                 if let Some(index) = self.find(&slot, run) {
                     self.signal(index, signal, scope);
                 }
             }
-            ToKeeper::Acknowledge { slot, run, memo } => self.acknowledge(&slot, run, memo),
+            ToKeeper::Acknowledge { slot, run, memo } => {
+                if let Err(text) = self.acknowledge(&slot, run, memo, Means::Over) {
+                    say(text);
+                }
+            }
+            ToKeeper::Remember { slot, run, memo } => {
+                if let Err(text) = self.acknowledge(&slot, run, memo, Means::Nothing) {
+                    say(text);
+                }
+            }
             ToKeeper::Forget { slot } => self.forget(&slot),
             ToKeeper::Relog { slot, log } => self.relog(&slot, log),
             ToKeeper::LogCounts => self.pump.count(Of::All),
@@ -52,6 +70,7 @@ impl Supervisor {
             anchor: self.anchor.is_some(),
             daemon_starts,
         });
+        self.notices_were_heard();
         // Which logs are in trouble; this daemon was not there to hear it.
         self.pump.count(Of::Troubled);
         if self.terminating {
@@ -59,51 +78,52 @@ impl Supervisor {
         }
     }
 
-    /// Sends a signal to a run.
-    pub(super) fn signal(&mut self, index: usize, number: i32, scope: Scope) {
-        let Some(signal) = Signal::from_number(number) else { return };
-        let fosters = self.fosters();
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        match &mut slot.state {
-            State::Making { signals } if signals.len() < SIGNAL_LIMIT => signals.push((number, scope)),
-            State::Live(live) => match scope {
-                Scope::Group => live.process.signal_group(signal),
-                Scope::Everything => {
-                    let (pid, start_time) = (live.process.pid, live.process.start_time);
-                    let trace = slot.trace(pid, start_time);
-                    for row in ProcessTable::read(&fosters).leftovers(&trace, Leader::Included) {
-                        if let Some(process) = Process::open(row.pid, row.start_time) {
-                            process.signal(signal);
-                        }
-                    }
-                }
-            },
-            State::Making { .. } | State::Locked | State::Ending(_) | State::Over => {}
-        }
-    }
-
-    fn acknowledge(&mut self, name: &str, run: u64, memo: String) {
-        let Some(slot) = self.find(name, run).and_then(|index| self.slots.get_mut(index)) else { return };
-        if slot.is_active() {
-            return;
-        }
-        slot.record.acknowledged = true;
+    fn acknowledge(&mut self, name: &str, run: u64, memo: String, means: Means) -> Result<(), String> {
+        let Some(index) = self.slots.find(name) else { return self.remember_without_run(name, memo) };
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| run >= slot.record.run) else {
+            return Ok(());
+        };
+        let is_over = means == Means::Over && run == slot.record.run && !slot.is_active();
+        slot.record.acknowledged |= is_over;
         slot.record.memo = memo;
         slot.store.write(&slot.record);
+        Ok(())
+    }
+
+    /// A slot in which nothing ever ran, since something before its first run failed.
+    fn remember_without_run(&mut self, name: &str, memo: String) -> Result<(), String> {
+        Self::check_name(name)?;
+        let record = SlotRecord {
+            slot: name.to_owned(),
+            run: 0,
+            boot_id: self.boot_id.clone(),
+            pid_namespace: self.pid_namespace,
+            phase: RecordPhase::Ended { exit: WireExit::Unknown },
+            acknowledged: true,
+            log: LogFile::default(),
+            memo,
+            marks: Vec::new(),
+            notify: None,
+            ready_pipe: false,
+            said: Vec::new(),
+            main: None,
+        };
+        let mut store = Store::new(self.options.slot(name));
+        store.write(&record);
+        self.slots.add(Slot::new(store, record, State::Over));
+        Ok(())
     }
 
     fn forget(&mut self, name: &str) {
         let Some(index) = self.slots.find(name) else { return };
-        if self.slots.get(index).is_none_or(super::slots::Slot::is_active) {
+        if self.slots.get(index).is_none_or(Slot::is_active) {
             return;
         }
         let Some(slot) = self.slots.remove(index) else { return };
         self.pump.forget(name);
         slot.store.remove();
         let _ = fs::remove_file(self.options.fifo(name));
-        let held = format!("fifo:{name}");
-        self.held.remove(&held);
-        self.tell_anchor(&ToAnchor::Release { name: held });
+        self.release(fifo_name(name));
     }
 
     fn relog(&mut self, name: &str, log: LogFile) {

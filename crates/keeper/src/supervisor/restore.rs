@@ -29,6 +29,7 @@ impl Supervisor {
             options.run_dir.display()
         ));
         self.slots.iter_mut().for_each(restore);
+        self.restore_sockets();
         Ok(())
     }
 }
@@ -37,8 +38,7 @@ fn restore(slot: &mut Slot) {
     let run = slot.record.run;
     let of = |pid, start_time| ChildPart { run, pid, start_time, ..ChildPart::default() };
     let child = match &slot.state {
-        State::Live(live) => of(live.process.pid, live.process.start_time),
-        State::Ending(ending) => of(ending.trace.leader, ending.trace.leader_start),
+        State::Live(_) | State::Ending(_) => of(slot.first.pid, slot.first.start_time),
         State::Over => ChildPart::default(),
         // Its process writes of itself into the file that is gone; what it said there cannot be said for it.
         State::Locked | State::Making { .. } => return,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mainstay_host::{Process, RunTrace};
-use mainstay_wire::{DAEMON_SLOT, RecordPhase, Scope, SlotPhase, SlotRecord, SlotState, WireExit};
+use mainstay_wire::{DAEMON_SLOT, ProcessId, RecordPhase, Scope, SlotPhase, SlotRecord, SlotState, WireExit};
 
-use super::store::Store;
+use super::{begin::HOOK_MARK, reports::Reports, store::Store};
 
 /// A slot.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ pub(super) struct Slot {
     /// As on disk.
     pub(super) record: SlotRecord,
     pub(super) state: State,
+    /// The process that was made for the latest run, once that is known.
+    pub(super) first: ProcessId,
+    /// The ways by which its run tells how it is, when it has some.
+    pub(super) reports: Option<Box<Reports>>,
 }
 
 /// What the latest run does.
@@ -34,10 +38,20 @@ pub(super) enum State {
 /// A run.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// The main process: the one that was made, or one that it named.
     pub(super) process: Process,
     pub(super) parent: Parent,
     /// It ended, and its parent is yet to say how.
     pub(super) is_silent: bool,
+    /// The process that was made, when it is our child and another one is the main process.
+    pub(super) first: Option<Process>,
+}
+
+impl Live {
+    /// A run whose main process is the one that was made.
+    pub(super) fn new(process: Process, parent: Parent) -> Self {
+        Self { process, parent, is_silent: false, first: None }
+    }
 }
 
 /// Who learns how a process ended.
@@ -47,16 +61,17 @@ pub(super) enum Parent {
     Keeper,
     /// The anchor: an earlier keeper made it.
     Anchor,
-    /// Somebody else: anchor and keeper died.
+    /// Somebody else: anchor and keeper died, or another process of the run.
     Elsewhere,
+    /// Whoever it is when it ends: it was named, not made.
+    Unsettled,
 }
 
 /// A run that ended.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// Its zombie, when it is ours to let go.
+    /// The process that was made, when it is ours to let go.
     pub(super) zombie: Option<Process>,
-    pub(super) trace: RunTrace,
     pub(super) exit: WireExit,
     /// Whether the anchor keeps the status until we acknowledge it.
     pub(super) is_with_anchor: bool,
@@ -72,9 +87,28 @@ impl Slot {
         !matches!(self.state, State::Over)
     }
 
+    /// The process with which the run stands and falls.
+    pub(super) fn main(&self) -> ProcessId {
+        self.record.main.unwrap_or(self.first)
+    }
+
     /// How what this run leaves behind can be told.
-    pub(super) fn trace(&self, pid: u32, start_time: u64) -> RunTrace {
-        RunTrace { leader: pid, leader_start: start_time, marks: self.record.marks.clone() }
+    pub(super) fn trace(&self) -> RunTrace {
+        let marks = self.record.marks.clone();
+        let is_hook = marks.iter().any(|mark| mark.starts_with(HOOK_MARK));
+        RunTrace {
+            leader: self.first.pid,
+            leader_start: self.first.start_time,
+            main: self.record.main.map(|main| (main.pid, main.start_time)),
+            marks,
+            foreign: if is_hook { Vec::new() } else { vec![HOOK_MARK.to_owned()] },
+            ..RunTrace::default()
+        }
+    }
+
+    /// One of which no run is known.
+    pub(super) fn new(store: Store, record: SlotRecord, state: State) -> Self {
+        Self { store, record, state, first: ProcessId::default(), reports: None }
     }
 
     /// As the daemon is told.
@@ -82,7 +116,7 @@ impl Slot {
         let phase = match (&self.state, &self.record.phase) {
             (State::Locked | State::Making { .. }, _) => SlotPhase::Spawning,
             (State::Live(live), _) => SlotPhase::Running { pid: live.process.pid },
-            (State::Ending(ending), _) => SlotPhase::Running { pid: ending.trace.leader },
+            (State::Ending(_), _) => SlotPhase::Running { pid: self.main().pid },
             (State::Over, _) if self.record.acknowledged => SlotPhase::Over,
             (State::Over, RecordPhase::NotStarted { failure }) => {
                 SlotPhase::NotStarted { failure: failure.clone() }
@@ -95,6 +129,7 @@ impl Slot {
             run: self.record.run,
             phase,
             memo: self.record.memo.clone(),
+            notices: self.reports.as_ref().map(|reports| reports.said.notices()).unwrap_or_default(),
         }
     }
 }

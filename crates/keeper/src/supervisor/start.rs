@@ -251,6 +251,7 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         daemon: Daemon::default(),
         timers: Timers::default(),
         to_sweep: Vec::new(),
+        talkative: Vec::new(),
         victims: BTreeMap::new(),
         next_victim: 0,
         is_adopting: true,
@@ -261,7 +262,6 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         say(format_args!("cannot read the slots: {error}"));
         return Err(ExitCode::FAILURE);
     }
-    supervisor.held = BTreeMap::new();
     supervisor.start_daemon();
     Ok(supervisor)
 }

@@ -11,11 +11,14 @@
 mod deaths;
 mod ends;
 mod logs;
+mod mains;
+mod notices;
 mod places;
 mod runs;
 mod service;
 mod stand_in;
 mod storms;
+mod telling_storms;
 mod troubles;
 mod world;
 
@@ -59,8 +62,19 @@ fn options(words: &[&str]) -> Options {
 }
 
 fn all() -> Vec<Test> {
-    [runs::TESTS, ends::TESTS, deaths::TESTS, logs::TESTS, places::TESTS, troubles::TESTS, storms::TESTS]
-        .concat()
+    [
+        runs::TESTS,
+        ends::TESTS,
+        deaths::TESTS,
+        logs::TESTS,
+        notices::TESTS,
+        mains::TESTS,
+        places::TESTS,
+        troubles::TESTS,
+        storms::TESTS,
+        telling_storms::TESTS,
+    ]
+    .concat()
 }
 
 /// As much of the standard test program's command line as cargo and nextest use.

@@ -67,11 +67,15 @@ fn removed() {
     let world = World::new();
     let (mut daemon, _) = world.daemon();
     daemon.say(&ToKeeper::Up);
-    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    daemon.say(&world.spawn_telling("api", 1, &["sleep", "600"], true, None));
     let api = daemon.started("api");
+    world.tell("api", "READY=1");
+    daemon.notified("api");
     fs::remove_dir_all(world.run_dir()).unwrap();
     daemon.say(&world.spawn("web", 1, &["sleep", "600"]));
     let web = daemon.started("web");
+    world.tell("api", "STATUS=still here");
+    daemon.notified("api");
     let (record, child) = world.record("api");
     assert_eq!((record.run, child.run, child.pid), (1, 1, api));
     // Whoever comes next knows both.

@@ -120,6 +120,7 @@ impl<'a> Ledger<'a> {
             FromKeeper::Exited { slot, run, exit } => self.end(daemon, &slot, run, exit),
             FromKeeper::NotStarted { slot, run, failure } => self.failed(daemon, &slot, run, &failure.text),
             FromKeeper::Started { .. }
+            | FromKeeper::Notified { .. }
             | FromKeeper::Logs { .. }
             | FromKeeper::Snapshot { .. }
             | FromKeeper::Terminate
@@ -258,7 +259,7 @@ fn storm_of_faults(rarity: u32, span: Duration) {
 }
 
 fn kills_at_points() {
-    storm_of_faults(1000, Duration::from_secs(6));
+    storm_of_faults(500, Duration::from_secs(6));
 }
 
 fn kills_everywhere() {

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     fs,
     io::{Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::net::{UnixDatagram, UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use mainstay_host::{AnchorChild, Lock, Process, read_stat, start_anchor};
 use mainstay_model::Signal;
 use mainstay_wire::{
     ChildPart, Frames, FromKeeper, KEEPER_PROTOCOL, LOG_INDEX_RECORD, LogCounts, LogFile, LogMark, Program,
-    Scope, SlotRecord, SlotState, ToKeeper, WireExit, frame, log_index_name,
+    Scope, SlotRecord, SlotState, ToKeeper, WireExit, WireNotice, WireReports, frame, log_index_name,
 };
 use tempfile::TempDir;
 
@@ -215,7 +215,35 @@ impl World {
             program: Box::new(program),
             log,
             memo: format!("memo {run}"),
+            reports: WireReports::default(),
         }
+    }
+
+    /// A run that tells how it is.
+    pub(crate) fn spawn_telling(
+        &self,
+        slot: &str,
+        run: u64,
+        words: &[&str],
+        notify: bool,
+        fd: Option<u32>,
+    ) -> ToKeeper {
+        let mut spawn = self.spawn(slot, run, words);
+        if let ToKeeper::Spawn { reports, .. } = &mut spawn {
+            *reports = WireReports { notify, fd };
+        }
+        spawn
+    }
+
+    /// The socket of a slot's run.
+    pub(crate) fn notify_socket(&self, slot: &str) -> PathBuf {
+        PathBuf::from(self.record(slot).0.notify.unwrap())
+    }
+
+    /// Says something in the name of a slot's run.
+    pub(crate) fn tell(&self, slot: &str, text: &str) {
+        let sent = UnixDatagram::unbound().unwrap().send_to(text.as_bytes(), self.notify_socket(slot));
+        assert_eq!(sent.unwrap(), text.len());
     }
 
     /// A service that writes numbered lines.
@@ -305,6 +333,11 @@ impl Drop for World {
             let child = ChildPart::from_bytes(&fs::read(entry.path()).unwrap_or_default());
             if let Some(process) = Process::open(child.pid, child.start_time) {
                 process.signal_group(Signal::KILL);
+            }
+            let record = SlotRecord::decode(&fs::read(entry.path()).unwrap_or_default());
+            let main = record.and_then(|(record, _)| record.main);
+            if let Some(process) = main.and_then(|main| Process::open(main.pid, main.start_time)) {
+                process.signal(Signal::KILL);
             }
         }
         if let Some(anchor) = &mut self.anchor {
@@ -406,6 +439,20 @@ impl Daemon {
             FromKeeper::Exited { slot, run, exit } if slot == name => Some((*run, *exit)),
             _ => None,
         })
+    }
+
+    /// The next words of a slot's run.
+    pub(crate) fn notified(&mut self, name: &str) -> Vec<WireNotice> {
+        self.find(|event| match event {
+            FromKeeper::Notified { slot, notices, .. } if slot == name => Some(notices.clone()),
+            FromKeeper::Exited { slot, .. } if slot == name => panic!("{name} said nothing and ended"),
+            _ => None,
+        })
+    }
+
+    /// Words of a slot's run until one of them is this.
+    pub(crate) fn notified_until(&mut self, name: &str, last: &WireNotice) {
+        while !self.notified(name).contains(last) {}
     }
 
     pub(crate) fn not_started(&mut self, name: &str) -> (String, String) {

@@ -49,7 +49,7 @@ impl Stage {
     }
 
     pub fn changed(&mut self, service: ServiceView) {
-        let event = EventView { time: String::new(), from: "running".to_owned(), service };
+        let event = EventView { time: String::new(), from: "running".to_owned(), from_status: None, service };
         self.on(Input::Changed(Box::new(event)));
     }
 

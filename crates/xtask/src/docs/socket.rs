@@ -11,7 +11,16 @@ use syn::{
 use crate::repo;
 
 /// Read in this order; later ones only for the types that earlier ones name.
-const FILES: [&str; 3] = ["socket.rs", "socket_history.rs", "spec.rs"];
+const FILES: [&str; 8] = [
+    "socket.rs",
+    "socket_error.rs",
+    "socket_view.rs",
+    "socket_explain.rs",
+    "socket_history.rs",
+    "socket_plan.rs",
+    "spec.rs",
+    "care.rs",
+];
 
 /// The page.
 pub(super) fn page(dir: &Path) -> Result<String> {
@@ -327,8 +336,8 @@ mod tests {
     #[test]
     fn the_types_are_told_in_the_words_of_json() {
         let dir = tempfile::tempdir().unwrap();
-        for name in FILES {
-            std::fs::write(dir.path().join(name), "//! Nothing.").unwrap();
+        for file in FILES {
+            std::fs::write(dir.path().join(file), "//! Nothing.").unwrap();
         }
         std::fs::write(dir.path().join("socket.rs"), SAMPLE).unwrap();
         let expected = "# The local socket\n\nOne line each way, see the rules.\n\n\

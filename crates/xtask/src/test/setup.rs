@@ -21,10 +21,15 @@ struct Need {
     who: &'static str,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need { package: "redis-server", is_here: || repo::on_path("redis-server"), who: "tests with redis" },
     Need { package: "nginx-light", is_here: || has_program("nginx"), who: "tests with nginx" },
     Need { package: "postgresql", is_here: has_postgres, who: "tests with PostgreSQL" },
+    Need {
+        package: "systemd",
+        is_here: || repo::on_path("systemd-notify"),
+        who: "the test with systemd-notify",
+    },
     Need { package: "procps", is_here: || repo::on_path("kill"), who: "tests that kill something" },
     Need { package: "exfatprogs", is_here: || has_program("mkfs.exfat"), who: "the test without FIFOs" },
     Need {

@@ -10,7 +10,11 @@ use crate::{
     failure::Failure,
     output::{Form, Loudness, Output},
     verbs::Context,
-    view::{event, prefix::Prefixes, settled},
+    view::{
+        event,
+        prefix::{self, Prefixes},
+        settled,
+    },
 };
 
 /// What Mainstay itself says comes under this name.
@@ -26,7 +30,9 @@ impl Follow {
     /// One that is aligned for these names.
     pub(super) fn new(names: &[String], context: &Context<'_>) -> Self {
         let names = names.iter().map(String::as_str).chain([OWN]);
-        Self { output: Arc::clone(context.output), prefixes: Prefixes::new(names, context.output.paint) }
+        let output = Arc::clone(context.output);
+        let prefixes = Prefixes::new(names, output.width, output.paint);
+        Self { output, prefixes }
     }
 }
 
@@ -64,7 +70,10 @@ impl Screen for Follow {
                 let text = String::from_utf8_lossy(text);
                 self.output.json(&serde_json::json!({ "type": "log", "service": service, "text": text }));
             }
-            Form::Text => self.output.write(&[self.prefixes.of(service), text, b"\n"]),
+            Form::Text => {
+                let end = prefix::end(text, self.output.paint);
+                self.output.write(&[self.prefixes.of(service), text, end]);
+            }
         }
     }
 

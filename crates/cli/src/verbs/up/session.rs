@@ -247,10 +247,15 @@ impl<'a> Session<'a> {
                 self.stage.known.insert(id, event.service);
             }
             Answer::Missed { events } => self.screen.say(&event::missed(events)),
+            Answer::Note { text, .. } => self.screen.say(&text),
             Answer::Pong { .. }
             | Answer::Done { .. }
             | Answer::History { .. }
             | Answer::Report { .. }
+            | Answer::Explain { .. }
+            | Answer::Plan { .. }
+            | Answer::Generations { .. }
+            | Answer::Verdict { .. }
             | Answer::Down => {}
         }
     }

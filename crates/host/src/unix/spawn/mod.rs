@@ -52,7 +52,7 @@ pub struct SpawnRequest<'a> {
     pub identity: Option<Identity<'a>>,
     /// What becomes its standard output and standard error. Its standard input is empty.
     pub output: Output<'a>,
-    /// Further descriptors, and the numbers that they shall have there (below 16).
+    /// Further descriptors, and the numbers that they shall have there.
     pub pass: &'a [(BorrowedFd<'a>, i32)],
     /// Where it writes who it is.
     pub record: Option<ChildRecord<'a>>,

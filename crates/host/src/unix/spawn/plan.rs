@@ -13,7 +13,7 @@ use rustix::process::{Gid, Uid};
 
 use super::{CHILD_RECORD_BYTES, ChildFacts, DEFAULT_PATH, Limit, Output, SpawnRequest, path_of};
 
-/// Descriptors that are to be moved have at least this number: then no target is in their way.
+/// Descriptors that are to be moved have at least this number, and one above all targets: then no target is in their way.
 const SOURCE_FLOOR: RawFd = 16;
 
 /// Everything between the clone and the `execve`.
@@ -78,7 +78,8 @@ impl<'a> Plan<'a> {
         let moves = moves_of(request, &mut sources)?;
         let record = match &request.record {
             Some(record) => {
-                Some(PlannedRecord { file: movable(record.file, &mut sources)?, encode: record.encode })
+                let file = movable(record.file, floor_of(request), &mut sources)?;
+                Some(PlannedRecord { file, encode: record.encode })
             }
             None => None,
         };
@@ -121,29 +122,36 @@ impl<'a> Plan<'a> {
 }
 
 fn moves_of(request: &SpawnRequest<'_>, sources: &mut Vec<OwnedFd>) -> io::Result<Vec<(RawFd, RawFd)>> {
+    let floor = floor_of(request);
     let nothing = OwnedFd::from(OpenOptions::new().read(true).write(true).open("/dev/null")?);
-    let empty = movable(nothing.as_fd(), sources)?;
+    let empty = movable(nothing.as_fd(), floor, sources)?;
     let (out, errors) = match request.output {
         Output::Both(output) => {
-            let output = movable(output, sources)?;
+            let output = movable(output, floor, sources)?;
             (output, output)
         }
-        Output::OwnErrors => (empty, movable(io::stderr().as_fd(), sources)?),
+        Output::OwnErrors => (empty, movable(io::stderr().as_fd(), floor, sources)?),
     };
     sources.push(nothing);
     let mut moves = vec![(empty, 0), (out, 1), (errors, 2)];
     for (source, target) in request.pass {
-        moves.push((movable(*source, sources)?, *target));
+        moves.push((movable(*source, floor, sources)?, *target));
     }
     Ok(moves)
 }
 
+/// Above all numbers that descriptors get in the new process.
+fn floor_of(request: &SpawnRequest<'_>) -> RawFd {
+    let targets = request.pass.iter().map(|(_, target)| target.saturating_add(1));
+    targets.max().unwrap_or(0).max(SOURCE_FLOOR)
+}
+
 /// The descriptor's number, or that of a duplicate that is out of the targets' way.
-fn movable(descriptor: BorrowedFd<'_>, sources: &mut Vec<OwnedFd>) -> io::Result<RawFd> {
-    if descriptor.as_raw_fd() >= SOURCE_FLOOR {
+fn movable(descriptor: BorrowedFd<'_>, floor: RawFd, sources: &mut Vec<OwnedFd>) -> io::Result<RawFd> {
+    if descriptor.as_raw_fd() >= floor {
         return Ok(descriptor.as_raw_fd());
     }
-    let duplicate = rustix::io::fcntl_dupfd_cloexec(descriptor, SOURCE_FLOOR)?;
+    let duplicate = rustix::io::fcntl_dupfd_cloexec(descriptor, floor)?;
     let number = duplicate.as_raw_fd();
     sources.push(duplicate);
     Ok(number)

@@ -1,5 +1,12 @@
 //! The planted faults of the core. Each is one wrong thought that somebody could have, as an exact replacement of text.
 
+use crate::care::CARE;
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
+    MUTANTS.iter().chain(CARE)
+}
+
 /// A planted fault.
 #[derive(Debug)]
 pub(crate) struct Mutant {
@@ -13,7 +20,7 @@ pub(crate) struct Mutant {
     pub(crate) breaks: &'static str,
 }
 
-const fn mutant(
+pub(crate) const fn mutant(
     name: &'static str,
     file: &'static str,
     text: &'static str,
@@ -23,8 +30,8 @@ const fn mutant(
     Mutant { name, file, text, replacement, breaks }
 }
 
-/// All of them, by what they are about: starts, ends, gates, policy, time, requests, memory, descriptions, reasons.
-pub(crate) const MUTANTS: &[Mutant] = &[
+/// By what they are about: starts, ends, gates, policy, time, requests, memory, descriptions, reasons.
+const MUTANTS: &[Mutant] = &[
     mutant(
         "start gate ignored",
         "start.rs",
@@ -42,15 +49,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "stale answer",
         "start.rs",
-        "if *run != of || self.question != to || next.is_some() {",
-        "if next.is_some() {",
+        "if self.phase.live() != Some(of) || question != self.question {",
+        "if let (_, true) = ((of, question), false) {",
         "the check of an old process counts for the new one",
     ),
     mutant(
         "answer to another question",
         "start.rs",
-        "if *run != of || self.question != to || next.is_some() {",
-        "if *run != of || next.is_some() {",
+        "if self.phase.live() != Some(of) || question != self.question {",
+        "let _ = question;\n        if self.phase.live() != Some(of) {",
         "the answer of a check that was described otherwise counts for the new one",
     ),
     mutant(
@@ -70,21 +77,21 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "row kept by a fresh start",
         "start.rs",
-        "    pub(crate) fn start_afresh(&mut self, actions: &mut Vec<Action>) {\n        self.attempts = 0;",
-        "    pub(crate) fn start_afresh(&mut self, actions: &mut Vec<Action>) {",
+        "        self.attempts = 0;\n        self.start(now, actions);",
+        "        self.start(now, actions);",
         "a start that somebody asked for inherits the restarts of before",
     ),
     mutant(
         "wait not remembered",
         "start.rs",
-        "if self.phase == Phase::WaitingForDependency && self.run > RunId::default() {",
+        "if self.phase == Phase::WaitingForDependency {",
         "if false {",
         "a start that waits is forgotten with the daemon",
     ),
     mutant(
         "started too early",
         "service.rs",
-        "Phase::Starting(start) => matches!(start.step, Step::Asking { .. }),",
+        "Phase::Starting(start) => matches!(start.step, Step::Asking { .. } | Step::After { .. }),",
         "Phase::Starting(_) => true,",
         "what needs a process that is not made yet starts",
     ),
@@ -126,22 +133,22 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "restart after a stop",
         "end.rs",
-        "Phase::Stopping { then: Then::Stay, .. } => self.reason = self.down.clone(),",
-        "Phase::Stopping { then: Then::Stay, cause, .. } => self.follow_failure(now, cause, actions),",
+        "Then::Stay => self.reason = self.down.clone(),",
+        "Then::Stay => self.follow_failure(now, cause, actions),",
         "what somebody stopped comes back",
     ),
     mutant(
         "no kill after the time-out",
-        "service.rs",
-        "*kill_at = None;\n                actions.push(Action::Kill { run: *run });",
-        "let _ = run;\n                *kill_at = None;",
+        "end.rs",
+        "*stage = Stage::Killed;\n                actions.push(Action::Kill { run });",
+        "*stage = Stage::Killed;",
         "what ignores its signal lives for ever",
     ),
     mutant(
         "kill twice",
-        "service.rs",
-        "*kill_at = None;\n                actions.push(Action::Kill { run: *run });",
-        "actions.push(Action::Kill { run: *run });",
+        "end.rs",
+        "*stage = Stage::Killed;\n                actions.push(Action::Kill { run });",
+        "actions.push(Action::Kill { run });",
         "the daemon kills in a loop",
     ),
     mutant(
@@ -154,15 +161,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "row never ends",
         "end.rs",
-        "if now.since(self.since) >= self.spec.restart.reset_after {",
-        "if false {",
+        "let long = now.since(self.since) >= self.spec.restart.reset_after;",
+        "let (long, _) = (false, now);",
         "a crash a week exhausts the attempts",
     ),
     mutant(
         "row always ends",
         "end.rs",
-        "if now.since(self.since) >= self.spec.restart.reset_after {",
-        "if true {",
+        "let long = now.since(self.since) >= self.spec.restart.reset_after;",
+        "let (long, _) = (true, now);",
         "it never gives up and never waits longer",
     ),
     mutant(
@@ -224,15 +231,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "restart during a stop lost",
         "service.rs",
-        "Phase::Stopping { then, .. } => *then = Then::Again,",
-        "Phase::Stopping { .. } => {}",
+        "Phase::Stopping { then, .. } => {\n                *then = Then::Again;",
+        "Phase::Stopping { then, .. } => {\n                let _ = then;",
         "a restart during a stop is forgotten",
     ),
     mutant(
         "completed run again by up",
         "service.rs",
-        "Phase::Stopped | Phase::Failed => self.start_afresh(actions),",
-        "Phase::Stopped | Phase::Failed | Phase::Completed => self.start_afresh(actions),",
+        "Phase::Stopped | Phase::Failed => self.start_afresh(now, actions),",
+        "Phase::Stopped | Phase::Failed | Phase::Completed => self.start_afresh(now, actions),",
         "every `up` migrates again",
     ),
     mutant(
@@ -336,23 +343,23 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "restarts in any order",
         "describe.rs",
-        "self.ranked(changed).into_iter()",
-        "changed.into_iter().rev()",
+        "let changed = self.ranked(changed);",
+        "changed.reverse();",
         "two changed oneshots, of which one needs the other, run at once",
     ),
     mutant(
         "changed while held",
         "service.rs",
-        "Phase::Running { .. } | Phase::Starting(_) if self.outdated => {",
-        "Phase::Running { .. } | Phase::Starting(_) if false => {",
+        "Phase::Running { .. } | Phase::Paused { .. } | Phase::Starting(_) if self.outdated => {",
+        "Phase::Running { .. } | Phase::Paused { .. } | Phase::Starting(_) if false => {",
         "`stop`, an edit and `up` leave the old process running",
     ),
     mutant("changed not restarted", "describe.rs", "changed.push(key);", "", "what runs stays what it was"),
     mutant(
         "recall starts twice",
         "memory.rs",
-        "Live::Running(run, pid) => service.recall_running(now, run, pid, &mut decision.actions),",
-        "Live::Running(run, _) => { service.run = run; service.recall_over(phase, until); }",
+        "service.recall_running(now, run, pid, &mut decision.actions);",
+        "let _ = pid; service.run = run; service.recall_over(phase, until);",
         "a new daemon starts what runs a second time",
     ),
     mutant(
@@ -379,8 +386,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "recall trusts the old yes",
         "memory.rs",
-        "            None | Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {\n                self.begin_asking(now, run, pid, actions);",
-        "            None | Some(ReadyCheck::Tcp(_) | ReadyCheck::Exec(_)) => {\n                self.phase = Phase::Running { run, pid };",
+        "ReadyCheck::Fd(_)) => {\n                self.begin_asking(now, run, pid, actions);",
+        "ReadyCheck::Fd(_)) => {\n                self.become_ready(now, run, pid, actions);",
         "what was not ready counts as ready after the daemon's death",
     ),
     mutant(
@@ -422,7 +429,7 @@ mod tests {
     #[test]
     fn each_is_planted_in_exactly_one_place() {
         let decide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../decide/src");
-        for mutant in MUTANTS {
+        for mutant in all() {
             let source = std::fs::read_to_string(decide.join(mutant.file)).unwrap();
             assert_eq!(source.matches(mutant.text).count(), 1, "{}", mutant.name);
             assert_ne!(mutant.text, mutant.replacement, "{}", mutant.name);
@@ -430,8 +437,8 @@ mod tests {
     }
 
     #[test]
-    fn there_are_twenty_at_least_and_each_has_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
-        assert!(names.len() == MUTANTS.len() && names.len() >= 20);
+    fn there_are_enough_and_each_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> = all().map(|mutant| mutant.name).collect();
+        assert!(names.len() == all().count() && names.len() >= 75);
     }
 }

@@ -1,7 +1,8 @@
 //! `mutants`: plants each fault of the [list] into a copy of the core, and lets the storms find it. A survivor is a hole
-//! in the net, and an exit code of 1.
+//! in the net, and an exit code of 1. With words, only those whose names contain one of them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a developer's program talks to its terminal")]
 
+mod care;
 mod lane;
 mod list;
 
@@ -13,7 +14,7 @@ use std::{
 };
 
 use lane::{Lane, Verdict};
-use list::{MUTANTS, Mutant};
+use list::Mutant;
 
 /// Builds beside each other.
 const LANES: usize = 2;
@@ -21,8 +22,9 @@ const LANES: usize = 2;
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let dir = root.join("target/mutants");
-    let pattern = std::env::args().nth(1).unwrap_or_default();
-    let chosen: Vec<&Mutant> = MUTANTS.iter().filter(|mutant| mutant.name.contains(&pattern)).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let meant = |mutant: &&Mutant| words.is_empty() || words.iter().any(|word| mutant.name.contains(word));
+    let chosen: Vec<&Mutant> = list::all().filter(meant).collect();
     match run(&root, &dir, &chosen) {
         Ok(survivors) if survivors.is_empty() => {
             println!("{} mutants, each caught", chosen.len());

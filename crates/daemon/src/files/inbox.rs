@@ -1,0 +1,93 @@
+//! What the watching thread is told. A set of paths is kept until it asks, so that a flood of changes costs no memory.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
+
+use notify::{EventKind, event::ModifyKind};
+
+use super::Wanted;
+
+/// The most paths that are kept; beyond that, anything may have changed.
+const PATH_LIMIT: usize = 10_000;
+
+/// What happened since it was last asked for.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Other files are to be watched, from this time on.
+    pub(super) wanted: Option<(Wanted, SystemTime)>,
+    /// These changed, came or went.
+    pub(super) paths: BTreeSet<PathBuf>,
+    /// Those of them that came.
+    pub(super) made: BTreeSet<PathBuf>,
+    /// Anything may have.
+    pub(super) all: bool,
+    /// Nobody wants to know any more.
+    pub(super) finish: bool,
+}
+
+impl News {
+    fn is_none(&self) -> bool {
+        self.wanted.is_none() && self.paths.is_empty() && !self.all && !self.finish
+    }
+
+    /// The system tells this.
+    pub(super) fn take_in(&mut self, event: notify::Result<notify::Event>) {
+        let Ok(event) = event else {
+            self.all = true;
+            return;
+        };
+        // Our own looking at folders is an event as well.
+        if matches!(event.kind, EventKind::Access(_)) {
+            return;
+        }
+        self.all |= event.need_rescan();
+        if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_))) {
+            self.made.extend(event.paths.iter().cloned());
+        }
+        self.paths.extend(event.paths);
+        if self.paths.len() > PATH_LIMIT {
+            self.paths.clear();
+            self.made.clear();
+            self.all = true;
+        }
+    }
+}
+
+/// News, and the wish to be woken by them.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    news: Mutex<News>,
+    bell: Condvar,
+}
+
+impl Inbox {
+    /// Puts news down. Never waits for whoever reads them.
+    pub(super) fn tell(&self, put: impl FnOnce(&mut News)) {
+        let mut news = self.lock();
+        put(&mut news);
+        if !news.is_none() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits for news, until then at the latest, and takes them.
+    pub(super) fn wait(&self, until: Option<Instant>) -> News {
+        let mut news = self.lock();
+        while news.is_none() {
+            news = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.bell.wait(news).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => break,
+                Some(left) => self.bell.wait_timeout(news, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+        std::mem::take(&mut news)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
