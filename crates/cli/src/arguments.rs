@@ -101,7 +101,7 @@ pub(crate) enum Verb {
     Schema(verbs::schema::Schema),
     Completions(verbs::completions::Completions),
     Man(verbs::man::Man),
-    #[command(subcommand, hide = true)]
+    #[command(subcommand)]
     Daemon(verbs::daemon::Daemon),
 }
 

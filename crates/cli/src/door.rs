@@ -153,7 +153,7 @@ pub(crate) fn note_missing_anchor(anchor: bool, output: &Output) {
     if !anchor {
         output.note(
             "note: the anchor has ended; everything goes on, but nobody would start the keeper again if that ended too: \
-             `mainstay down`, then `mainstay up` bring it back",
+             `mainstay daemon upgrade` brings it back, and services go on meanwhile",
         );
     }
 }

@@ -122,6 +122,6 @@ pub(crate) fn run(arguments: Arguments, output: &Arc<Output>) -> Result<Exit, Fa
         Verb::Schema(schema) => Ok(schema.run(output)),
         Verb::Completions(completions) => Ok(completions.run(output)),
         Verb::Man(man) => man.run(output),
-        Verb::Daemon(daemon) => daemon.run(),
+        Verb::Daemon(daemon) => daemon.run(output, context),
     }
 }

@@ -230,7 +230,8 @@ fn a_state_folder_that_was_removed_comes_back() {
     let project = Project::new(TOML);
     let running = Running::start(&project);
     let run_dir = run_dir(&project);
-    fs::remove_dir_all(project.dir.join(".mainstay")).unwrap();
+    // The daemon may write into it at the same time.
+    wait_until("it is removed", || fs::remove_dir_all(project.dir.join(".mainstay")).is_ok());
     project.run(&["list"]).expect(0).says("running");
     project.up().expect(0);
     assert_eq!(project.read(".mainstay/.gitignore"), "*\n");

@@ -10,7 +10,7 @@ use mainstay_model::{Exit, Health, Moment, Reason, RunId, ServiceId, ServiceName
 use mainstay_runner::Runner;
 use mainstay_wire::{
     Answer, ConfigView, EventView, FromKeeper, Memo, ProbationView, Reply, ServiceView, SlotPhase, SlotState,
-    ToKeeper, WireNotice,
+    ToKeeper, UpgradeOutcome, UpgradeView, WireNotice,
 };
 use tokio::sync::oneshot;
 
@@ -29,6 +29,7 @@ use crate::{
     request,
     slot::{HookId, Slot},
     state::{Recorded, StateError, StateFile},
+    upgrade::{self, Upgrades},
     view::{self, Readings},
     waiters::Waiters,
     wake::Wake,
@@ -43,6 +44,8 @@ pub(crate) enum Flow {
     Finished,
     /// The keeper is gone: whoever comes next starts another daemon.
     Lost,
+    /// Another program takes our place.
+    Replaced,
 }
 
 /// Who watches over the keeper.
@@ -73,6 +76,7 @@ pub(crate) struct Brain {
     /// What is on probation.
     pub(crate) watched: Option<Watched>,
     pub(crate) verdicts: Verdicts,
+    pub(crate) upgrades: Upgrades,
     files: Files,
     readings: Readings,
     /// Those that are in no description any more, as they were when that was so: their end is shown when nothing else is
@@ -106,6 +110,7 @@ impl Brain {
             generations: Generations::of(state.dir()),
             watched: Watched::recall(&recorded),
             verdicts: Verdicts::default(),
+            upgrades: Upgrades::default(),
             anchor: Anchor::There,
             recorded,
             waiters: Waiters::default(),
@@ -152,6 +157,12 @@ impl Brain {
             Wake::Answered { id, run, question, answer } => {
                 self.feed(now, &id, Event::Answered { run, question, answer });
             }
+            Wake::UpgradeChecked { program, result, reply } => {
+                if upgrade::checked(self, &program, result, reply) {
+                    self.tell(&ToKeeper::Upgrade { program });
+                    return Flow::Replaced;
+                }
+            }
             Wake::Time => {
                 let changes = self.runner.tick(now);
                 self.show(&changes);
@@ -161,13 +172,15 @@ impl Brain {
         probation::attend(self, now);
         self.waiters.answer(clock::now(), self.runner.project());
         probation::answer_verdicts(self, now);
+        upgrade::answer(self, now);
         if self.going_down && self.is_quiet() { self.leave() } else { Flow::Continue }
     }
 
     /// When the loop is to be woken for the project, or for somebody who waits.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
         let project = self.runner.project().wake_at().filter(|at| *at != Moment::NEVER);
-        let waiters = self.waiters.wake_at().into_iter().chain(self.verdicts.wake_at());
+        let waiters =
+            self.waiters.wake_at().into_iter().chain(self.verdicts.wake_at()).chain(self.upgrades.wake_at());
         project.into_iter().chain(waiters).chain(probation::wake_at(self)).min()
     }
 
@@ -316,8 +329,25 @@ impl Brain {
                 self.anchor = Anchor::Gone;
                 self.tell_services();
             }
+            FromKeeper::Upgraded { upgrade } => self.upgraded(upgrade),
             FromKeeper::Snapshot { .. } => tracing::error!("the keeper sent a second snapshot"),
         }
+    }
+
+    /// The anchor says what became of an upgrade.
+    fn upgraded(&mut self, upgrade: UpgradeView) {
+        let program = &upgrade.program;
+        match &upgrade.outcome {
+            UpgradeOutcome::Trying => {}
+            UpgradeOutcome::Done => {
+                self.history.note("upgraded", format!("anchor, keeper and daemon are `{program}`"), None);
+            }
+            UpgradeOutcome::TakenBack { why } => {
+                tracing::warn!("the upgrade to `{program}` was taken back: {why}");
+                self.history.note("upgrade-taken-back", format!("`{program}`: {why}"), None);
+            }
+        }
+        self.upgrades.heard(upgrade);
     }
 
     /// The run of a slot is over, or never began.

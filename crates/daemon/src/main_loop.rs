@@ -7,7 +7,9 @@ use std::{
 };
 
 use mainstay_host::inherited_socket;
-use mainstay_wire::{FromKeeper, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, SlotState, ToKeeper};
+use mainstay_wire::{
+    FromKeeper, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, Memo, Request, SlotState, ToKeeper, UpgradeView,
+};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
@@ -25,6 +27,7 @@ use crate::{
     keeper_link::{self, FromKeeperReader, ToKeeperSender},
     local_socket, request,
     state::StateFile,
+    upgrade::Upgrades,
     wake::Wake,
 };
 
@@ -67,7 +70,7 @@ pub fn main(options: &Options, doors: Doors) -> ExitCode {
         }
     };
     match runtime.block_on(run(options, doors)) {
-        Ok(Flow::Finished) => ExitCode::SUCCESS,
+        Ok(Flow::Finished | Flow::Replaced) => ExitCode::SUCCESS,
         Ok(Flow::Continue | Flow::Lost) => ExitCode::FAILURE,
         Err(error) => {
             tracing::error!("{error}");
@@ -81,7 +84,7 @@ async fn run(options: &Options, doors: Doors) -> Result<Flow, StartError> {
     let (keeper, mut reader, writing) = keeper_link::connect(line).map_err(StartError::NoKeeper)?;
     let listener =
         inherited_socket(LISTEN_FD).and_then(local_socket::listener).map_err(StartError::NoKeeper)?;
-    let (slots, anchor) = greet(&keeper, &mut reader).await?;
+    let Greeting { slots, anchor, upgrade } = greet(&keeper, &mut reader).await?;
     let (wakes, woken) = mpsc::channel(WAKE_LIMIT);
     let brain = recall(options, keeper.clone(), wakes.clone(), &slots);
     let mut brain = match brain {
@@ -94,6 +97,7 @@ async fn run(options: &Options, doors: Doors) -> Result<Flow, StartError> {
         }
     };
     brain.anchor = anchor;
+    brain.upgrades = Upgrades::new(options.clone(), upgrade);
     keeper.send(&ToKeeper::Up);
     tokio::spawn(reader.pass_on(wakes.clone()));
     let flow = serve(brain, listener, doors, wakes, woken).await;
@@ -103,14 +107,18 @@ async fn run(options: &Options, doors: Doors) -> Result<Flow, StartError> {
     Ok(flow)
 }
 
-/// Says hello, and learns what is so.
-async fn greet(
-    keeper: &ToKeeperSender,
-    reader: &mut FromKeeperReader,
-) -> Result<(Vec<SlotState>, Anchor), StartError> {
+/// What is so.
+struct Greeting {
+    slots: Vec<SlotState>,
+    anchor: Anchor,
+    upgrade: Option<UpgradeView>,
+}
+
+/// Says hello, and learns it.
+async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result<Greeting, StartError> {
     keeper.send(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
     match reader.next().await.map_err(StartError::Keeper)? {
-        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor } => {
+        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor, upgrade } => {
             tracing::info!(
                 "daemon {} up: start {}, {} slots, {}",
                 env!("CARGO_PKG_VERSION"),
@@ -118,7 +126,8 @@ async fn greet(
                 slots.len(),
                 if anchor { "anchored" } else { "without an anchor" }
             );
-            Ok((slots, if anchor { Anchor::There } else { Anchor::Gone }))
+            let anchor = if anchor { Anchor::There } else { Anchor::Gone };
+            Ok(Greeting { slots, anchor, upgrade })
         }
         FromKeeper::Snapshot { protocol, .. } => Err(StartError::Keeper(format!(
             "the keeper speaks version {protocol}, this daemon {KEEPER_PROTOCOL}"
@@ -145,6 +154,29 @@ fn recall(
     let history = History::begin(&options.state_dir);
     Brain::recall(state, recorded, hands, history, slots)
         .map_err(|error| StartError::State(error.to_string()))
+}
+
+/// Whether this program can go on with what is there, without changing it: what was applied and its earlier versions, the
+/// history, and what an earlier daemon had the keeper remember.
+///
+/// # Errors
+/// What it does not understand, in one sentence.
+pub fn check_state(options: &Options, memos: &[String]) -> Result<(), String> {
+    StateFile::of(&options.state_dir).read().map_err(|error| error.to_string())?;
+    let known =
+        &Request::History { services: vec![], since: None, until: None, limit: Some(1), before: None };
+    let texts = [
+        request::read_generations(&options.state_dir, None).err(),
+        crate::history::read_history(&options.state_dir, known, &[]).err(),
+    ];
+    if let Some(error) = texts.into_iter().flatten().next() {
+        return Err(error.text);
+    }
+    let strange = |memo: &&String| !memo.is_empty() && Memo::check(memo).is_err();
+    match memos.iter().find(strange) {
+        Some(memo) => Err(format!("what the daemon remembers makes no sense: {memo}")),
+        None => Ok(()),
+    }
 }
 
 /// The last part of the run folder is keyed by project.

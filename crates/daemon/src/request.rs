@@ -19,6 +19,7 @@ pub use self::plan::read_generations;
 pub(crate) use self::rollback::take_back;
 use crate::{
     brain::Brain,
+    upgrade,
     waiters::When,
     wake::{Asked, Peer},
 };
@@ -51,6 +52,10 @@ pub(crate) fn take(brain: &mut Brain, asked: Asked) {
             act::wait(brain, &services, until, When::from_request(true, within_ms), reply);
         }
         Request::Down { kill } => down::down(brain, kill, reply),
+        Request::Upgrade { program } => upgrade(brain, program, reply),
+        Request::UpgradeVerdict { after, within_ms } => {
+            brain.upgrades.wait(after, within_ms.map(Duration::from_millis), reply);
+        }
         Request::Explain { service, zone } => explain::explain(brain, &service, zone.as_deref(), reply),
         Request::History { .. } | Request::Report { .. } => {
             let known = brain.runner.project().ids().cloned().collect();
@@ -84,6 +89,8 @@ pub(crate) fn take_too_late(asked: Asked) {
         | Request::Wait { .. }
         | Request::History { .. }
         | Request::Report { .. }
+        | Request::Upgrade { .. }
+        | Request::UpgradeVerdict { .. }
         | Request::Follow => answer(reply, Err(going_down())),
     }
 }
@@ -113,6 +120,7 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
         Request::Signal { signal, services } => {
             (Some("act"), format!("signal {signal} {}", services.join(" ")))
         }
+        Request::Upgrade { program } => (Some("upgrade-requested"), format!("daemon upgrade {program}")),
         Request::Down { kill } => {
             (Some("down-requested"), format!("down{}", if *kill { " at once" } else { "" }))
         }
@@ -127,11 +135,22 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
         | Request::Wait { .. }
         | Request::History { .. }
         | Request::Report { .. }
+        | Request::UpgradeVerdict { .. }
         | Request::Follow => return None,
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
     tracing::info!("audit: uid {} pid {pid}: {what}", peer.uid);
     code.map(|code| (code, what))
+}
+
+fn upgrade(brain: &mut Brain, program: String, reply: oneshot::Sender<Reply>) {
+    match unless_going_down(brain) {
+        Ok(()) => {
+            let wakes = brain.runner.execution().wakes();
+            upgrade::ask(brain, program, wakes, reply);
+        }
+        Err(error) => answer(reply, Err(error)),
+    }
 }
 
 /// As a person says it.
@@ -149,7 +168,7 @@ fn word(act: Act) -> &'static str {
     }
 }
 
-pub(super) fn answer(reply: oneshot::Sender<Reply>, result: Result<Answer, WireError>) {
+pub(crate) fn answer(reply: oneshot::Sender<Reply>, result: Result<Answer, WireError>) {
     // A client that left in this moment needs no answer.
     let _ = reply.send(result.into());
 }

@@ -51,6 +51,15 @@ pub(crate) enum Wake {
     },
     /// Which services' files are not all watched any more, and why.
     WatchTrouble(BTreeMap<ServiceName, String>),
+    /// A program said whether it accepts the state that it would find; its version, or why not.
+    UpgradeChecked {
+        /// Its file.
+        program: String,
+        /// What it said.
+        result: Result<String, String>,
+        /// The way back to who asked.
+        reply: oneshot::Sender<Reply>,
+    },
     /// The moment for which the project wanted to be woken has come.
     Time,
     /// This process was asked to end (SIGTERM): everything is stopped first.

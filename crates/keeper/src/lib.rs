@@ -7,11 +7,13 @@ mod mail;
 mod options;
 mod pump;
 mod report;
+mod state;
 mod supervisor;
 
 pub use anchor::anchor_main;
 pub use compress::compress_main;
 pub use options::{ANCHOR_LOCK, KEEPER_LOCK, Options, by_hand_lock};
+pub use state::check_state;
 pub use supervisor::keeper_main;
 
 /// What to do when the run-time folder is on a file system that will not do.

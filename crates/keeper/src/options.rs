@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{SOCKET_PATH_LIMIT, effective_uid, is_in_memory};
+use mainstay_host::{OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program};
 
 /// Where things are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,12 @@ const MEMORY_FOLDER: &str = "/dev/shm";
 const SHARED_FOLDERS: [&str; 3] = ["/run", MEMORY_FOLDER, "/tmp"];
 
 impl Options {
+    /// The file of this very program: whoever is started understands whoever starts it, also when another one was put in its
+    /// place meanwhile, or nothing.
+    pub(crate) fn program(&self) -> &Path {
+        if is_own_program(&self.exe) { &self.exe } else { Path::new(OWN_PROGRAM) }
+    }
+
     /// The words of a command line that starts this program as `role` (`keeper`, `run`).
     pub(crate) fn words(&self, exe: &Path, role: &str) -> Vec<String> {
         let text = |path: &Path| path.to_string_lossy().into_owned();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::WireExit;
+use crate::{UpgradeView, WireExit};
 
 /// What the keeper tells the anchor. Nothing is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,23 @@ pub enum ToAnchor {
     },
     /// Everything is stopped; when the keeper exits, the anchor ends as well.
     Finished,
+    /// The keeper is about to execute this program in its own place: watch what becomes of it.
+    Upgrade {
+        /// Its file.
+        program: String,
+    },
+    /// It could not be executed; the keeper is what it was.
+    NotUpgraded {
+        /// Why, in one clause.
+        why: String,
+    },
+    /// The first words of a keeper that took the place of the one before in the same process: tell me everything.
+    Again,
+    /// The daemon, which was up, has ended.
+    Down {
+        /// How.
+        exit: WireExit,
+    },
 }
 
 /// What the anchor tells the keeper.
@@ -58,4 +75,9 @@ pub enum FromAnchor {
     Complete,
     /// Somebody asked the anchor to end (SIGTERM): stop everything in order.
     Terminate,
+    /// What became of an upgrade.
+    Upgraded {
+        /// The latest one.
+        upgrade: UpgradeView,
+    },
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind, WhenFull};
 use serde::{Deserialize, Serialize};
 
-use crate::WireNotice;
+use crate::{UpgradeView, WireNotice};
 
 /// The version of this protocol.
 pub const KEEPER_PROTOCOL: u32 = 1;
@@ -104,6 +104,12 @@ pub enum ToKeeper {
     },
     /// Everything is stopped: the daemon is about to exit; end as well.
     Finish,
+    /// The daemon is about to exit: then execute this program in the keeper's own place, start its daemon, and have the anchor
+    /// follow once that is up.
+    Upgrade {
+        /// Its file; absolute.
+        program: String,
+    },
 }
 
 /// Whom a signal is for.
@@ -238,6 +244,9 @@ pub enum FromKeeper {
         anchor: bool,
         /// How many times a daemon was started before this one.
         daemon_starts: u64,
+        /// The latest upgrade since the anchor was started.
+        #[serde(default)]
+        upgrade: Option<UpgradeView>,
     },
     /// The program was executed.
     Started {
@@ -287,6 +296,11 @@ pub enum FromKeeper {
     Terminate,
     /// The anchor has ended: from now on nobody would start another keeper.
     AnchorGone,
+    /// What became of an upgrade.
+    Upgraded {
+        /// The latest one.
+        upgrade: UpgradeView,
+    },
 }
 
 /// A slot as the keeper knows it.

@@ -16,6 +16,7 @@ mod socket_plan;
 mod socket_view;
 mod spec;
 mod state;
+mod upgrade;
 
 pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
@@ -44,3 +45,6 @@ pub use socket_plan::{DifferenceView, GenerationView, PlanStep, ProbationVerdict
 pub use socket_view::{EventView, ExitView, HealthView, LogView, ReasonView, ServiceView};
 pub use spec::{SpecError, WireSpec};
 pub use state::{Applied, AppliedProbation, STATE_VERSION};
+pub use upgrade::{
+    ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptKeeper, KeptOrphan, UpgradeOutcome, UpgradeView,
+};

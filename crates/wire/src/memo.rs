@@ -34,6 +34,14 @@ impl Memo {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Whether this is a memo.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(text: &str) -> Result<(), serde_json::Error> {
+        serde_json::from_str::<Self>(text).map(drop)
+    }
+
     /// Reads a memo; one that makes no sense is as good as none.
     pub fn from_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()

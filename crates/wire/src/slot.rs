@@ -186,7 +186,28 @@ pub struct SlotWrite {
 #[error("the record of a slot would be {0} bytes long, more than the limit of {SLOT_RECORD_LIMIT}")]
 pub struct SlotTooLong(pub usize);
 
+/// The version of the areas of a file that nobody of this version reads; `None` when there is no such area.
+fn strange_version(file: &[u8]) -> Option<u32> {
+    let start = usize::try_from(RECORD_START).ok()?;
+    let marks = [start, start + AREA_BYTES].into_iter().filter_map(|at| file.get(at..)?.first_chunk::<4>());
+    let marks = marks.map(|mark| u32::from_le_bytes(*mark));
+    marks.filter(|mark| *mark != MARK && mark & !0xff == MARK & !0xff).map(|mark| mark & 0xff).next()
+}
+
 impl SlotRecord {
+    /// Whether a program of this version finds everything in this file that was ever recorded there.
+    ///
+    /// # Errors
+    /// It does not: why, in one clause.
+    pub fn check(file: &[u8]) -> Result<(), String> {
+        match strange_version(file) {
+            Some(version) => {
+                Err(format!("it is of version {version} of the slots, this program knows {SLOT_VERSION}"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The bytes that make this the record of the file. `sequence` is one more than that of the record before.
     ///
     /// # Errors

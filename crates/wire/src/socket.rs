@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ErrorCode, EventView, ExplanationView, GenerationView, HistoryView, PlanStep, ProbationVerdict,
-    ProbationView, ReasonView, ReportView, ServiceView, WireError, WireSpec,
+    ProbationView, ReasonView, ReportView, ServiceView, UpgradeView, WireError, WireSpec,
 };
 
 /// The version of the shapes in this file.
@@ -163,6 +163,21 @@ pub enum Request {
     /// Every change from now on, a line each; the first line is [`Answer::Services`], which comes again when something of it
     /// that is of no service changes.
     Follow,
+    /// Put this program in the place of daemon, keeper and anchor; services go on. Answered by [`Answer::Upgrading`] once the
+    /// program has accepted the state that it will find; then this daemon ends.
+    Upgrade {
+        /// Its file; absolute.
+        program: String,
+    },
+    /// What became of the first upgrade after this one. Answered by [`Answer::Upgraded`] when that is known; to be asked of
+    /// whichever daemon is there then.
+    UpgradeVerdict {
+        /// `number_before` of the answer to `Upgrade`.
+        after: u64,
+        /// The longest to wait, in milliseconds; then the answer is what is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within_ms: Option<u64>,
+    },
     /// Stop all in reverse order, then daemon, keeper and anchor. Answered when all is stopped.
     Down {
         /// Kill at once instead of asking.
@@ -358,6 +373,28 @@ pub enum Answer {
         code: String,
         /// The same in words.
         text: String,
+    },
+    /// To `Upgrade`: it has begun.
+    Upgrading {
+        /// The number of the upgrade before, as the anchor counts; 0: none.
+        number_before: u64,
+        /// The version that ran until now.
+        from: String,
+        /// The version of the new program.
+        to: String,
+    },
+    /// To `UpgradeVerdict`.
+    Upgraded {
+        /// The latest upgrade; `null` when none is known.
+        upgrade: Option<UpgradeView>,
+        /// The daemon's version.
+        version: String,
+        /// The daemon's process.
+        pid: u32,
+        /// The keeper's process.
+        keeper_pid: u32,
+        /// How many services run.
+        running: usize,
     },
     /// To `Down`: everything is stopped.
     Down,

@@ -66,6 +66,8 @@ fn tell_all(events: Events, bell: &Bell) -> Result<String, Gone> {
                 | Answer::Plan { .. }
                 | Answer::Generations { .. }
                 | Answer::Verdict { .. }
+                | Answer::Upgrading { .. }
+                | Answer::Upgraded { .. }
                 | Answer::Note { .. }
                 | Answer::Down,
             ) => {}

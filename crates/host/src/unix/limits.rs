@@ -21,6 +21,13 @@ impl Limits {
         Self { originals: originals.into() }
     }
 
+    /// Puts them back for this process itself, whose next program shall find them as they were.
+    pub(crate) fn restore(&self) {
+        for (resource, limit) in &self.originals {
+            let _ = setrlimit(*resource, *limit);
+        }
+    }
+
     /// Leaves everything as it is.
     pub fn unchanged() -> Self {
         Self { originals: Vec::new() }

@@ -7,9 +7,12 @@ use std::{
     ffi::OsStr,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
     },
     path::{Path, PathBuf},
     thread,
@@ -30,7 +33,7 @@ const SIGNATURE_LIMIT: u64 = 8192;
 /// A held lock; dropping it lets it go. No program that we start inherits it.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -65,6 +68,11 @@ impl Lock {
         &self.path
     }
 
+    /// One that this very process held before it replaced its program.
+    pub fn kept(file: OwnedFd, path: PathBuf) -> Self {
+        Self { file: file.into(), path }
+    }
+
     /// Takes the lock when it is free; makes its file, with mode 0600, when there is none.
     ///
     /// # Errors
@@ -80,7 +88,7 @@ impl Lock {
                 Ok(()) if is_at(&file, path) => {
                     // On a full disk nobody learns who it is; it is kept out all the same.
                     let _ = sign(&mut file, path);
-                    return Ok(Asked::Held(Self { _file: file, path: path.to_owned() }));
+                    return Ok(Asked::Held(Self { file, path: path.to_owned() }));
                 }
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => match signature(&mut file) {
@@ -149,6 +157,12 @@ impl Lock {
     /// Lets it go, and its file with it. A file that stays harms nobody.
     pub fn remove(self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

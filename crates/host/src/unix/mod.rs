@@ -13,6 +13,7 @@ mod own;
 mod packet;
 mod poller;
 mod process;
+mod replace;
 mod shared_buffer;
 mod spawn;
 mod user;
@@ -27,10 +28,14 @@ pub use leftovers::{Leader, ProcessTable, RunTrace, children_of, has_no_child_bu
 pub use limits::Limits;
 pub use lock::{Asked, Holder, Lock};
 pub use memory::{release_clean_pages, settle_allocator};
-pub use own::{die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private, lower_priority};
+pub use own::{
+    die_at_once, end_stdout, inherited_socket, is_in_memory, keep_files_private, kept_descriptor,
+    lower_priority,
+};
 pub use packet::{PACKET_LIMIT, Packet, Patience, packet_pair, receive_packet, send_packet, stream_pair};
 pub use poller::{Interest, Poller, Ready, SignalReader, Waker, ignore_signals};
 pub use process::{ProcessRow, Usage, process_age, process_usage, read_stat, start_time};
+pub use replace::{OWN_PROGRAM, is_own_program, memory_file, read_whole, replace_program};
 pub use shared_buffer::{Found, SharedBuffer};
 pub use spawn::{
     Attempt, CHILD_RECORD_BYTES, ChildFacts, ChildRecord, FailedStep, Identity, Output, SpawnRequest, spawn,

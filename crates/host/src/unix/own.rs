@@ -28,6 +28,19 @@ pub fn inherited_socket(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Takes over a descriptor of any kind that this very process had before it replaced its program, and keeps it from our own
+/// children again. To be called once for a number, before anything else is opened.
+///
+/// # Errors
+/// There is none (`fcntl(2)`).
+pub fn kept_descriptor(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the number is only looked at.
+    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
+    // SAFETY: this process kept it open for this, and the caller takes it only once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// Makes the other side of a standard output that is a pipe see its end; what is written there later goes nowhere.
 ///
 /// # Errors

@@ -2,16 +2,17 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::Path,
     time::Duration,
 };
 
 use mainstay_host::{
-    Interest, Limits, Output, Patience, Poller, SpawnRequest, monotonic_nanos, packet_pair, spawn,
+    Interest, Limits, Output, Patience, Poller, Process, SpawnRequest, monotonic_nanos, packet_pair, spawn,
+    start_time,
 };
-use mainstay_model::{SpawnFailure, SpawnFailureKind};
-use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor};
+use mainstay_model::{Signal, SpawnFailure};
+use mainstay_wire::{ANCHOR_FD, FromAnchor, KeptKeeper, ToAnchor};
 
 use super::KEEPER;
 use crate::{
@@ -28,9 +29,6 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 
 /// The longest such wait: it never gives up.
 const LAST_WAIT: Duration = Duration::from_secs(3);
-
-/// Where this very program is, should its file be replaced or deleted.
-const OWN_EXE: &str = "/proc/self/exe";
 
 pub(super) struct Seat {
     options: Options,
@@ -84,13 +82,7 @@ impl Seat {
     fn try_start(&self, poller: &Poller) -> Result<Occupant, String> {
         let text = |error: io::Error| error.to_string();
         let (ours, theirs) = packet_pair().map_err(text)?;
-        let pid = match self.spawn(&self.options.exe, theirs.as_fd()) {
-            Err(failure) if failure.kind == SpawnFailureKind::NoProgram => {
-                self.spawn(Path::new(OWN_EXE), theirs.as_fd())
-            }
-            spawned => spawned,
-        }
-        .map_err(|failure| failure.text)?;
+        let pid = self.spawn(self.options.program(), theirs.as_fd()).map_err(|failure| failure.text)?;
         poller.add(&ours, KEEPER, Interest::Read).map_err(text)?;
         Ok(Occupant { pid, since: monotonic_nanos(), mail: Some(MailBox::new(ours)) })
     }
@@ -107,6 +99,36 @@ impl Seat {
             limits: &self.limits,
         })?;
         Ok(process.pid)
+    }
+
+    /// Puts the keeper back that the program before us had.
+    pub(super) fn take_over(&mut self, pid: u32, socket: OwnedFd, poller: &Poller) -> io::Result<()> {
+        poller.add(&socket, KEEPER, Interest::Read)?;
+        self.occupant = Some(Occupant { pid, since: monotonic_nanos(), mail: Some(MailBox::new(socket)) });
+        Ok(())
+    }
+
+    /// The keeper, for the program after us; none when nobody hears it any more.
+    pub(super) fn kept(&self) -> Option<KeptKeeper> {
+        let keeper = self.occupant.as_ref()?;
+        Some(KeptKeeper { pid: keeper.pid, descriptor: keeper.mail.as_ref()?.as_fd().as_raw_fd() })
+    }
+
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.occupant.as_ref()?.mail.as_ref()?.as_fd())
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Its end is heard of as any other.
+    pub(super) fn kill(&self) {
+        let Some(keeper) = &self.occupant else { return };
+        let started = start_time(keeper.pid).unwrap_or(0);
+        if let Some(process) = Process::open(keeper.pid, started) {
+            process.signal(Signal::KILL);
+        }
     }
 
     fn postpone(&mut self) {

@@ -6,7 +6,10 @@
 //! before it lets the zombie go, and tells each new keeper until one has acknowledged it.
 
 mod keeper;
+pub(crate) mod kept;
 mod orphans;
+mod trial;
+mod upgrade;
 
 use std::{
     collections::BTreeMap,
@@ -22,9 +25,9 @@ use mainstay_host::{
     keep_files_private, monotonic_nanos, next_dead_child, reap_child, release_clean_pages, settle_allocator,
     start_time,
 };
-use mainstay_wire::{FromAnchor, ToAnchor};
+use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView};
 
-use self::{keeper::Seat, orphans::Orphans};
+use self::{keeper::Seat, orphans::Orphans, trial::Trial};
 use crate::{
     mail::Mail,
     options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},
@@ -44,11 +47,15 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
 const HELD_LIMIT: usize = 65_536;
 
 /// Runs the anchor until everything is stopped. Its answer is one line on standard output, `up` or `error TEXT`; then that
-/// is closed.
-pub fn anchor_main(options: Options) -> ExitCode {
+/// is closed. One that was the anchor before it replaced its program finds what it had behind the descriptor `take_over`.
+pub fn anchor_main(options: Options, take_over: Option<i32>) -> ExitCode {
     settle_allocator();
     keep_files_private();
-    match prepare(options) {
+    let prepared = match take_over {
+        None => prepare(options),
+        Some(state) => kept::take_over(options, state),
+    };
+    match prepared {
         Ok(mut anchor) => match anchor.work() {
             Ok(()) => anchor.leave(),
             Err(error) => {
@@ -70,25 +77,26 @@ fn prepare(options: Options) -> Result<Anchor, String> {
     // The run-time folder is another one, or was made again, where the state may still be somebody's.
     let state_lock = claim(&options.state_dir, crate::STATE_HELP)?;
     let failed = |error: io::Error| format!("the anchor cannot start: {error}");
-    ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
-    let signals = SignalReader::new(&[SIGCHLD, SIGTERM]).map_err(failed)?;
+    let senses = Senses::new().map_err(failed)?;
     adopt_orphans().map_err(failed)?;
-    let poller = Poller::new().map_err(failed)?;
-    poller.add(&signals, SIGNALS, Interest::Read).map_err(failed)?;
     let seat = Seat::new(options.clone(), Limits::raise());
-    Ok(Anchor {
-        options,
-        lock,
-        _state_lock: state_lock,
-        signals,
-        poller,
-        seat,
-        held: BTreeMap::new(),
-        orphans: Orphans::default(),
-        answered: false,
-        terminating: false,
-        finished: false,
-    })
+    Ok(Anchor { locks: vec![lock, state_lock], ..Anchor::new(options, senses, seat) })
+}
+
+/// What something can come from.
+struct Senses {
+    signals: SignalReader,
+    poller: Poller,
+}
+
+impl Senses {
+    fn new() -> io::Result<Self> {
+        ignore_signals(&[SIGINT, SIGHUP, SIGPIPE]);
+        let signals = SignalReader::new(&[SIGCHLD, SIGTERM])?;
+        let poller = Poller::new()?;
+        poller.add(&signals, SIGNALS, Interest::Read)?;
+        Ok(Self { signals, poller })
+    }
 }
 
 /// The anchor's lock in one of its two folders, when no other anchor has it and no keeper that of a keeper.
@@ -120,10 +128,9 @@ const SIGCHLD: i32 = 17;
 
 struct Anchor {
     options: Options,
-    lock: Lock,
-    _state_lock: Lock,
-    signals: SignalReader,
-    poller: Poller,
+    /// That of the run-time folder first.
+    locks: Vec<Lock>,
+    senses: Senses,
     seat: Seat,
     held: BTreeMap<String, OwnedFd>,
     orphans: Orphans,
@@ -132,19 +139,47 @@ struct Anchor {
     terminating: bool,
     /// The keeper said that everything is stopped.
     finished: bool,
+    /// A new program that may have to be taken back.
+    trial: Option<Trial>,
+    /// What became of the latest one.
+    upgraded: Option<UpgradeView>,
+    /// No keeper has been told that yet.
+    has_news: bool,
 }
 
 impl Anchor {
+    /// One that has nothing yet.
+    fn new(options: Options, senses: Senses, seat: Seat) -> Self {
+        Self {
+            options,
+            locks: Vec::new(),
+            senses,
+            seat,
+            held: BTreeMap::new(),
+            orphans: Orphans::default(),
+            answered: false,
+            terminating: false,
+            finished: false,
+            trial: None,
+            upgraded: None,
+            has_news: false,
+        }
+    }
+
     fn work(&mut self) -> io::Result<()> {
         let mut tidy = true;
+        self.take_dead();
+        self.tell_again();
         while !(self.finished && self.seat.is_empty()) {
+            self.on_trial_time();
             self.fill_seat();
-            let patience = match self.seat.wake_at() {
+            let wake_at = self.wake_at();
+            let patience = match wake_at {
                 Some(moment) => Some(Duration::from_nanos(moment.saturating_sub(monotonic_nanos()))),
                 None => tidy.then_some(IDLE),
             };
-            let ready = self.poller.wait(patience)?;
-            if ready.is_empty() && tidy && self.seat.wake_at().is_none() {
+            let ready = self.senses.poller.wait(patience)?;
+            if ready.is_empty() && tidy && wake_at.is_none() {
                 release_clean_pages();
                 tidy = false;
                 continue;
@@ -157,30 +192,59 @@ impl Anchor {
                     _ => {}
                 }
             }
-            self.seat.flush(&self.poller);
+            self.seat.flush(&self.senses.poller);
         }
         Ok(())
     }
 
-    /// Starts a keeper when there is none, and tells it everything.
+    fn wake_at(&self) -> Option<u64> {
+        let trial = self.trial.as_ref().map(Trial::until);
+        [self.seat.wake_at(), trial].into_iter().flatten().min()
+    }
+
+    /// Starts a keeper when there is none.
     fn fill_seat(&mut self) {
-        if self.finished || !self.seat.is_due() || !self.seat.start(&self.poller) {
-            return;
+        if !self.finished && self.seat.is_due() && self.seat.start(&self.senses.poller) {
+            self.greet();
         }
+    }
+
+    /// Tells a keeper everything.
+    fn greet(&mut self) {
         for (name, descriptor) in &self.held {
             self.seat.tell(&FromAnchor::Held { name: name.clone() }, Some(descriptor.as_fd()));
         }
         for orphan in self.orphans.iter() {
             self.seat.tell(&orphan.message(), None);
         }
+        // What comes after the greeting is news.
+        let has_news = std::mem::take(&mut self.has_news);
+        if !has_news {
+            self.tell_upgrade();
+        }
         self.seat.tell(&FromAnchor::Complete, None);
+        if has_news {
+            self.tell_upgrade();
+        }
         if self.terminating {
             self.seat.tell(&FromAnchor::Terminate, None);
         }
     }
 
+    /// What the program that we were before may have been about to tell. Heard twice it does no harm.
+    fn tell_again(&mut self) {
+        for orphan in self.orphans.iter() {
+            self.seat.tell(&orphan.message(), None);
+        }
+        self.tell_upgrade();
+        if self.terminating {
+            self.seat.tell(&FromAnchor::Terminate, None);
+        }
+        self.seat.flush(&self.senses.poller);
+    }
+
     fn take_signals(&mut self) {
-        while let Some(signal) = self.signals.next_signal() {
+        while let Some(signal) = self.senses.signals.next_signal() {
             if signal == SIGTERM {
                 self.terminating = true;
                 self.seat.tell(&FromAnchor::Terminate, None);
@@ -191,22 +255,23 @@ impl Anchor {
 
     /// Whoever ended is noted before it is let go.
     fn take_dead(&mut self) {
-        let mut keeper_ended = false;
+        let mut keeper_ended = None;
         while let Some(child) = next_dead_child() {
             if self.seat.is(child.pid) {
                 say(format_args!("the keeper ended ({})", child.exit));
-                keeper_ended = true;
-            } else {
+                keeper_ended = Some(child.exit);
+            } else if !self.is_checker(child.pid, child.exit.into()) {
                 let started = start_time(child.pid).unwrap_or(0);
                 let orphan = self.orphans.note(child.pid, started, child.exit.into());
                 self.seat.tell(&orphan.message(), None);
             }
             reap_child(child.pid);
         }
-        if keeper_ended {
+        if let Some(exit) = keeper_ended {
             // What it said last still counts.
             self.take_mail();
-            self.seat.empty(&self.poller);
+            self.seat.empty(&self.senses.poller);
+            self.trial_failed(format!("its keeper ended ({exit})"));
         }
     }
 
@@ -215,7 +280,7 @@ impl Anchor {
             match self.seat.receive(Patience::Never) {
                 Mail::Message(message, descriptor) => self.take_message(message, descriptor),
                 Mail::Nothing => return,
-                Mail::Gone => return self.seat.stop_listening(&self.poller),
+                Mail::Gone => return self.seat.stop_listening(&self.senses.poller),
             }
         }
     }
@@ -235,9 +300,23 @@ impl Anchor {
                 self.held.remove(&name);
             }
             ToAnchor::Acknowledge { pid, start_time } => self.orphans.forget(pid, start_time),
-            ToAnchor::Up => self.answer_once("up"),
-            ToAnchor::Trouble { text } => self.answer_once(&format!("error {}", text.replace('\n', " "))),
+            ToAnchor::Up => {
+                self.trial_is_up();
+                self.answer_once("up");
+            }
+            ToAnchor::Trouble { text } => {
+                self.answer_once(&format!("error {}", text.replace('\n', " ")));
+                self.trial_failed(text);
+            }
             ToAnchor::Finished => self.finished = true,
+            ToAnchor::Upgrade { program } => self.begin_trial(program),
+            ToAnchor::NotUpgraded { why } => self.not_upgraded(why),
+            ToAnchor::Again => self.greet(),
+            ToAnchor::Down { exit } => {
+                if self.trial.is_some() {
+                    self.follow(Trial::daemon_ended(exit));
+                }
+            }
         }
     }
 
@@ -250,13 +329,11 @@ impl Anchor {
 
     fn leave(mut self) -> ExitCode {
         self.answer_once("error it was stopped before it was up");
-        match empty_run_dir(&self.options, self.lock.path()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                say(format_args!("cannot clean up `{}`: {error}", self.options.run_dir.display()));
-                ExitCode::SUCCESS
-            }
+        let own_lock = self.options.run_dir.join(ANCHOR_LOCK);
+        if let Err(error) = empty_run_dir(&self.options, &own_lock) {
+            say(format_args!("cannot clean up `{}`: {error}", self.options.run_dir.display()));
         }
+        ExitCode::SUCCESS
     }
 }
 

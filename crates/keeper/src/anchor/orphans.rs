@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mainstay_wire::{FromAnchor, WireExit};
+use mainstay_wire::{FromAnchor, KeptOrphan, WireExit};
 
 use crate::report::say;
 
@@ -20,6 +20,12 @@ pub(super) struct Orphan {
 impl Orphan {
     pub(super) fn message(self) -> FromAnchor {
         FromAnchor::Orphan { pid: self.pid, start_time: self.start_time, exit: self.exit }
+    }
+}
+
+impl Orphan {
+    pub(super) fn kept(self) -> KeptOrphan {
+        KeptOrphan { pid: self.pid, start_time: self.start_time, exit: self.exit }
     }
 }
 
@@ -48,6 +54,14 @@ impl Orphans {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Orphan> {
         self.kept.iter().copied()
+    }
+}
+
+impl FromIterator<KeptOrphan> for Orphans {
+    fn from_iter<I: IntoIterator<Item = KeptOrphan>>(kept: I) -> Self {
+        let orphan =
+            |kept: KeptOrphan| Orphan { pid: kept.pid, start_time: kept.start_time, exit: kept.exit };
+        Self { kept: kept.into_iter().map(orphan).collect(), dropped: 0 }
     }
 }
 

@@ -168,12 +168,17 @@ impl Pump {
         std::mem::take(&mut self.desk.drained.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends the thread after all orders before this one; the buffer's file goes with it. Says what could not be written.
-    pub(crate) fn stop(&mut self) {
+    /// Ends the thread after all orders before this one. What waits in pipes and aside is the next keeper's.
+    pub(crate) fn rest(&mut self) {
         self.order(Order::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+
+    /// The same for good; the buffer's file goes with it. Says what could not be written.
+    pub(crate) fn stop(&mut self) {
+        self.rest();
         let aside = Aside::new(&self.dir);
         for slot in aside.slots() {
             let count = aside.get(&slot).map_or(0, |waiting| waiting.bytes.len());

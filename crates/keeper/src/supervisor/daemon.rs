@@ -189,7 +189,7 @@ impl Supervisor {
             slot: DAEMON_SLOT.to_owned(),
             run: self.daemon_starts() + 1,
             program: Box::new(Program {
-                words: self.options.words(&self.options.exe, "run"),
+                words: self.options.words(self.options.program(), "run"),
                 dir: "/".to_owned(),
                 env: own_environment(),
                 identity: None,
@@ -240,8 +240,15 @@ impl Supervisor {
         }
     }
 
-    /// One that we cannot talk to is of no use. When it is ending by itself, this changes nothing.
+    /// One that we cannot talk to is of no use; one that said that it is about to end has its time for that.
     fn dismiss_daemon(&mut self) {
+        self.daemon.drop_link(&self.poller);
+        if !self.timers.is_set(Timer::KillDaemon) {
+            self.kill_daemon();
+        }
+    }
+
+    pub(super) fn kill_daemon(&mut self) {
         self.daemon.drop_link(&self.poller);
         if let Some(State::Live(live)) =
             self.slots.find(DAEMON_SLOT).and_then(|index| self.slots.get(index)).map(|slot| &slot.state)
@@ -271,14 +278,16 @@ impl Supervisor {
     pub(super) fn daemon_ended(&mut self, exit: WireExit) {
         self.daemon.drop_link(&self.poller);
         if !self.leaving {
-            let exit: mainstay_model::Exit = exit.into();
-            say(format_args!("the daemon ended ({exit})"));
+            say(format_args!("the daemon ended ({})", mainstay_model::Exit::from(exit)));
+        }
+        if self.daemon.was_up && !self.has_successor() {
+            self.tell_anchor(&ToAnchor::Down { exit });
         }
         self.replace_daemon();
     }
 
     fn replace_daemon(&mut self) {
-        if self.leaving {
+        if self.leaving || self.has_successor() {
             return;
         }
         if !self.daemon.was_up && self.daemon.since.is_some() {
@@ -309,9 +318,5 @@ impl Supervisor {
     pub(super) fn finish(&mut self) {
         self.leave();
         self.timers.set(Timer::KillDaemon, END_PATIENCE);
-    }
-
-    pub(super) fn kill_daemon(&mut self) {
-        self.dismiss_daemon();
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mainstay_host::{Interest, adopt_orphans, next_dead_child, parent_pid, reap_child};
+use mainstay_host::{Interest, adopt_orphans, next_dead_child, open_fifo, parent_pid, reap_child};
 use mainstay_model::Signal;
-use mainstay_wire::{FromAnchor, FromKeeper, Scope, ToAnchor};
+use mainstay_wire::{FromAnchor, FromKeeper, Scope, ToAnchor, UpgradeView};
 
 use super::{
     Supervisor, Token,
+    begin::fifo_name,
     slots::{Parent, State},
     timers::Timer,
 };
@@ -32,10 +33,28 @@ impl Supervisor {
                     self.orphan(pid, start_time, exit);
                 }
                 Mail::Message(FromAnchor::Terminate, _) => self.terminate(),
+                Mail::Message(FromAnchor::Upgraded { upgrade }, _) => self.upgraded(upgrade),
                 Mail::Message(FromAnchor::Held { .. } | FromAnchor::Complete, _) => {}
                 Mail::Nothing => return,
                 Mail::Gone => return self.go_on_alone(),
             }
+        }
+    }
+
+    /// The anchor says what became of a new program.
+    fn upgraded(&mut self, upgrade: UpgradeView) {
+        if self.upgraded.as_ref() != Some(&upgrade) {
+            self.upgraded = Some(upgrade);
+            self.has_news = true;
+            self.tell_news();
+        }
+    }
+
+    /// Tells the daemon what became of an upgrade, unless one was told.
+    pub(super) fn tell_news(&mut self) {
+        if self.daemon.is_listening() && std::mem::take(&mut self.has_news) {
+            let upgrade = self.upgraded.clone();
+            upgrade.into_iter().for_each(|upgrade| self.daemon.send(&FromKeeper::Upgraded { upgrade }));
         }
     }
 
@@ -49,6 +68,7 @@ impl Supervisor {
         if let Err(error) = adopt_orphans() {
             say(format_args!("orphans cannot be taken in: {error}"));
         }
+        self.hold_everything();
         self.strange_fosters.push(parent_pid());
         if let Err(error) = self.poller.add(&self.children, Token::Children.number(), Interest::Read) {
             say(format_args!("the ends of orphans cannot be watched: {error}"));
@@ -71,6 +91,19 @@ impl Supervisor {
         }
         self.release_spawns();
         self.reap_orphans();
+    }
+
+    /// What the anchor held is held here from now on.
+    fn hold_everything(&mut self) {
+        let active = self.slots.iter().filter(|(_, slot)| slot.is_active());
+        let names: Vec<String> = active.map(|(_, slot)| slot.record.slot.clone()).collect();
+        for name in names {
+            match open_fifo(&self.options.fifo(&name)) {
+                Ok(pipe) => drop(self.held.insert(fifo_name(&name), pipe)),
+                Err(error) => say(format_args!("the output of `{name}` is held by itself only: {error}")),
+            }
+        }
+        self.held.extend(self.report_descriptors());
     }
 
     /// Lets the zombies of orphans go that fell to us; those of runs have their own way.

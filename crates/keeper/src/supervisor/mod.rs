@@ -21,11 +21,12 @@ mod spawner;
 mod start;
 mod store;
 mod timers;
+mod upgrade;
 
 use std::{collections::BTreeMap, io, os::fd::OwnedFd, process::ExitCode, sync::Arc, time::Duration};
 
 use mainstay_host::{Lock, Poller, Ready, SignalReader, Waker, parent_pid, release_clean_pages};
-use mainstay_wire::{FromAnchor, FromKeeper, ToAnchor, WireExit};
+use mainstay_wire::{FromAnchor, FromKeeper, ToAnchor, UpgradeView, WireExit};
 
 use self::{
     daemon::Daemon,
@@ -33,6 +34,7 @@ use self::{
     slots::Slots,
     spawner::{Done, Job, Spawner},
     timers::{Timer, Timers},
+    upgrade::Successor,
 };
 use crate::{
     mail::MailBox,
@@ -43,9 +45,6 @@ use crate::{
 
 /// After this time without anything to do, memory is given back.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// How long the last words to the anchor may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What has something for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +106,7 @@ pub(crate) struct Supervisor {
     options: Options,
     lock: Lock,
     /// None where it could not be had: the anchor's keeps others out.
-    _state_lock: Option<Lock>,
+    state_lock: Option<Lock>,
     poller: Poller,
     waker: Arc<Waker>,
     signals: SignalReader,
@@ -142,11 +141,17 @@ pub(crate) struct Supervisor {
     terminating: bool,
     /// Nothing is started any more.
     leaving: bool,
+    /// The program that takes our place as soon as nothing is under way.
+    successor: Option<Successor>,
+    /// What became of the latest upgrade, as the anchor says.
+    upgraded: Option<UpgradeView>,
+    /// No daemon has been told that yet.
+    has_news: bool,
 }
 
-/// Runs the keeper until everything is stopped.
-pub fn keeper_main(options: Options) -> ExitCode {
-    let mut supervisor = match start::start(options) {
+/// Runs the keeper until everything is stopped. `again`: this process was the keeper before it replaced its program.
+pub fn keeper_main(options: Options, again: bool) -> ExitCode {
+    let mut supervisor = match start::start(options, again) {
         Ok(supervisor) => supervisor,
         Err(code) => return code,
     };
@@ -173,6 +178,7 @@ impl Supervisor {
                 self.on_timer(timer);
             }
             self.settle();
+            self.become_successor();
             if !is_idle {
                 self.timers.set(Timer::Idle, IDLE);
             }
@@ -237,6 +243,7 @@ impl Supervisor {
             Timer::LateParent { slot } => self.late_parent(slot),
             Timer::LookAtSpawns => self.look_at_spawns(),
             Timer::LastKill => self.last_kill(),
+            Timer::Upgrade => self.upgrade_is_overdue(),
             Timer::Idle => release_clean_pages(),
         }
     }
@@ -256,20 +263,11 @@ impl Supervisor {
     /// Everything is stopped.
     fn end(mut self) -> ExitCode {
         self.pump.stop();
-        match &mut self.anchor {
-            Some(anchor) => {
-                anchor.send(&ToAnchor::Finished, None);
-                while !anchor.is_flushed()
-                    && self.poller.wait(Some(LAST_WORDS)).is_ok_and(|ready| !ready.is_empty())
-                {
-                    anchor.flush();
-                }
-            }
-            None => {
-                if let Err(error) = empty_run_dir(&self.options, self.lock.path()) {
-                    say(format_args!("cannot clean up `{}`: {error}", self.options.run_dir.display()));
-                }
-            }
+        if self.anchor.is_some() {
+            self.tell_anchor(&ToAnchor::Finished);
+            self.say_all();
+        } else if let Err(error) = empty_run_dir(&self.options, self.lock.path()) {
+            say(format_args!("cannot clean up `{}`: {error}", self.options.run_dir.display()));
         }
         ExitCode::SUCCESS
     }

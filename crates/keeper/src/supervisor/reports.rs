@@ -104,6 +104,21 @@ impl Supervisor {
         Ok(Some(reports))
     }
 
+    /// The ways by which runs tell how they are, each under its name.
+    pub(super) fn report_descriptors(&self) -> Vec<(String, OwnedFd)> {
+        let mut all = Vec::new();
+        for (_, slot) in self.slots.iter() {
+            let Some(reports) = &slot.reports else { continue };
+            let name = &slot.record.slot;
+            let both =
+                [(socket_name(name), reports.socket.as_ref()), (pipe_name(name), reports.pipe.as_ref())];
+            for (name, descriptor) in both {
+                all.extend(descriptor.and_then(|descriptor| Some((name, descriptor.try_clone().ok()?))));
+            }
+        }
+        all
+    }
+
     /// A new socket for a slot, and its path.
     fn bind(&self, slot: &str, user: Option<u32>) -> Result<(String, OwnedFd), String> {
         let Some(user) = user.filter(|user| *user != effective_uid()) else {

@@ -49,6 +49,7 @@ impl Supervisor {
             ToKeeper::Up => self.daemon_is_up(),
             ToKeeper::Trouble { text } => self.daemon_in_trouble(text),
             ToKeeper::Finish => self.finish(),
+            ToKeeper::Upgrade { program } => self.upgrade(program),
         }
     }
 
@@ -69,8 +70,10 @@ impl Supervisor {
             slots,
             anchor: self.anchor.is_some(),
             daemon_starts,
+            upgrade: self.upgraded.clone(),
         });
         self.notices_were_heard();
+        self.tell_news();
         // Which logs are in trouble; this daemon was not there to hear it.
         self.pump.count(Of::Troubled);
         if self.terminating {

@@ -99,6 +99,10 @@ impl Spawner {
         Self { shared: Arc::new(shared) }
     }
 
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
     pub(super) fn submit(&self, job: Job) {
         self.shared.work().queue.push_back(job);
         self.widen();

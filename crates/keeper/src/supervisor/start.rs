@@ -17,7 +17,7 @@ use mainstay_host::{
     Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals,
     inherited_socket, keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
 };
-use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, WireExit};
+use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, UpgradeView, WireExit};
 
 use super::{Supervisor, Token, daemon::Daemon, slots::Slots, spawner::Spawner, timers::Timers};
 use crate::{
@@ -40,7 +40,7 @@ const SIGCHLD: i32 = 17;
 const SIGXFSZ: i32 = 25;
 
 /// The name under which the anchor holds the local socket.
-const SOCKET_NAME: &str = "socket";
+pub(super) const SOCKET_NAME: &str = "socket";
 
 /// Only we may connect.
 const SOCKET_MODE: u32 = 0o600;
@@ -51,10 +51,11 @@ struct Heritage {
     held: BTreeMap<String, OwnedFd>,
     orphans: BTreeMap<(u32, u64), WireExit>,
     terminating: bool,
+    upgraded: Option<UpgradeView>,
 }
 
 /// A keeper with everything that the one before it had, and a daemon on the way.
-pub(super) fn start(options: Options) -> Result<Supervisor, ExitCode> {
+pub(super) fn start(options: Options, again: bool) -> Result<Supervisor, ExitCode> {
     settle_allocator();
     keep_files_private();
     // A write beyond a hard limit on sizes shall fail instead of killing us.
@@ -64,6 +65,9 @@ pub(super) fn start(options: Options) -> Result<Supervisor, ExitCode> {
         ExitCode::FAILURE
     })?;
     let mut anchor = MailBox::new(socket);
+    if again {
+        anchor.send(&ToAnchor::Again, None);
+    }
     match take_over(options.clone(), &mut anchor) {
         Ok(parts) => finish(parts, anchor),
         Err(StartError::Busy(text)) => {
@@ -136,7 +140,7 @@ fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Re
     let listener = open_socket(&options, &mut heritage, anchor)?;
     let memory_dir = options.memory_dir();
     private_dir(&memory_dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
-    let pump = Pump::start(&memory_dir, &options.exe, Arc::clone(&waker))
+    let pump = Pump::start(&memory_dir, options.program(), Arc::clone(&waker))
         .map_err(|error| format!("cannot use `{}` for the log buffer: {error}", memory_dir.display()))?;
     Ok(Parts {
         options,
@@ -198,6 +202,7 @@ fn listen_to(anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Heritage {
                 heritage.orphans.insert((pid, start_time), exit);
             }
             Mail::Message(FromAnchor::Terminate, _) => heritage.terminating = true,
+            Mail::Message(FromAnchor::Upgraded { upgrade }, _) => heritage.upgraded = Some(upgrade),
             // One that is gone is noticed by the loop.
             Mail::Message(FromAnchor::Complete, _) | Mail::Nothing | Mail::Gone => return heritage,
         }
@@ -231,7 +236,7 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
     let mut supervisor = Supervisor {
         options: parts.options,
         lock: parts.lock,
-        _state_lock: parts.state_lock,
+        state_lock: parts.state_lock,
         poller: parts.poller,
         waker: parts.waker,
         signals: parts.signals,
@@ -257,6 +262,9 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         is_adopting: true,
         terminating: parts.heritage.terminating,
         leaving: false,
+        successor: None,
+        upgraded: parts.heritage.upgraded,
+        has_news: false,
     };
     if let Err(error) = supervisor.adopt_all() {
         say(format_args!("cannot read the slots: {error}"));

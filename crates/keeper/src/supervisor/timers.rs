@@ -19,6 +19,8 @@ pub(super) enum Timer {
     LookAtSpawns,
     /// Services that were asked to end without a daemon had time enough.
     LastKill,
+    /// A new program has waited long enough for us.
+    Upgrade,
     /// Nothing happened for a while.
     Idle,
 }

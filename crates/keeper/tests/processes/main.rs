@@ -20,6 +20,7 @@ mod stand_in;
 mod storms;
 mod telling_storms;
 mod troubles;
+mod upgrades;
 mod world;
 
 use std::{
@@ -28,7 +29,7 @@ use std::{
     process::ExitCode,
 };
 
-use mainstay_keeper::{Options, anchor_main, compress_main, keeper_main};
+use mainstay_keeper::{Options, anchor_main, check_state, compress_main, keeper_main};
 
 /// A test by its name.
 type Test = (&'static str, fn());
@@ -37,8 +38,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["daemon", "anchor", rest @ ..] => anchor_main(options(rest)),
-        ["daemon", "keeper", rest @ ..] => keeper_main(options(rest)),
+        ["daemon", "anchor", rest @ ..] => anchor_main(options(rest), number(rest, "--take-over")),
+        ["daemon", "keeper", rest @ ..] => keeper_main(options(rest), rest.contains(&"--again")),
+        ["daemon", "check-state", rest @ ..] => {
+            match check_state(&options(rest), number(rest, "--anchor-state")) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
         ["daemon", "run", rest @ ..] => stand_in::run(&options(rest)),
         ["daemon", "compress", "--below", below, "--dir", dir] => {
             compress_main(Path::new(dir), below.parse().unwrap())
@@ -61,6 +68,11 @@ fn options(words: &[&str]) -> Options {
     }
 }
 
+fn number(words: &[&str], name: &str) -> Option<i32> {
+    let at = words.iter().position(|word| *word == name)?;
+    words[at + 1].parse().ok()
+}
+
 fn all() -> Vec<Test> {
     [
         runs::TESTS,
@@ -71,6 +83,7 @@ fn all() -> Vec<Test> {
         mains::TESTS,
         places::TESTS,
         troubles::TESTS,
+        upgrades::TESTS,
         storms::TESTS,
         telling_storms::TESTS,
     ]

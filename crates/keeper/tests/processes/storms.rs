@@ -9,7 +9,7 @@ use std::{
 };
 
 use mainstay_model::Signal;
-use mainstay_wire::{FromKeeper, LogFile, LogMark, SlotPhase, SlotState, ToKeeper, WireExit};
+use mainstay_wire::{FromKeeper, LogFile, LogMark, SlotPhase, SlotState, ToKeeper, UpgradeOutcome, WireExit};
 
 use crate::{
     Test,
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("keepers_killed_at_random_lose_and_double_nothing", random_kills),
     ("keepers_killed_at_every_point_lose_and_double_nothing", kills_at_points),
     ("keepers_killed_in_the_middle_of_recovery_lose_and_double_nothing", kills_everywhere),
+    ("upgrades_and_deaths_lose_and_double_nothing", upgrades),
 ];
 
 /// Lines of one run.
@@ -56,13 +57,22 @@ struct Ledger<'a> {
     ended: BTreeMap<(String, u64), WireExit>,
     never_ran: Vec<(String, u64)>,
     daemons: u64,
+    upgrades: BTreeMap<u64, UpgradeOutcome>,
     is_over: bool,
 }
 
 impl<'a> Ledger<'a> {
     fn new(world: &'a World) -> Self {
         let runs = (0..SERVICES).map(|number| (format!("s{number}"), 0)).collect();
-        Self { world, runs, ended: BTreeMap::new(), never_ran: Vec::new(), daemons: 0, is_over: false }
+        Self {
+            world,
+            runs,
+            ended: BTreeMap::new(),
+            never_ran: Vec::new(),
+            daemons: 0,
+            upgrades: BTreeMap::new(),
+            is_over: false,
+        }
     }
 
     fn code(run: u64) -> u8 {
@@ -98,6 +108,7 @@ impl<'a> Ledger<'a> {
     /// A new daemon asks what is true.
     fn take_snapshot(&mut self, daemon: &mut Daemon, slots: &[SlotState]) {
         self.daemons += 1;
+        daemon.try_say(&ToKeeper::Up);
         for slot in self.runs.keys().cloned().collect::<Vec<_>>() {
             let Some(state) = slots.iter().find(|state| state.slot == slot) else {
                 self.runs.insert(slot.clone(), 0);
@@ -125,12 +136,20 @@ impl<'a> Ledger<'a> {
             | FromKeeper::Snapshot { .. }
             | FromKeeper::Terminate
             | FromKeeper::AnchorGone => {}
+            FromKeeper::Upgraded { upgrade } => {
+                self.upgrades.insert(upgrade.number, upgrade.outcome);
+            }
         }
     }
 
     /// Lives through the time, with `disturb` now and then, and on until that was enough; then until everything has ended. A
     /// machine that is busy with other things takes longer to be disturbed as often.
-    fn live(&mut self, span: Duration, mut disturb: impl FnMut(&World), enough: impl Fn(&World) -> bool) {
+    fn live(
+        &mut self,
+        span: Duration,
+        mut disturb: impl FnMut(&World, &mut Option<Daemon>),
+        enough: impl Fn(&World) -> bool,
+    ) {
         let end = Instant::now() + span;
         let last = end + LONGEST;
         let patience = last + Duration::from_secs(20);
@@ -140,7 +159,7 @@ impl<'a> Ledger<'a> {
             let now = Instant::now();
             self.is_over = self.is_over || now >= last || (now >= end && enough(self.world));
             if !self.is_over {
-                disturb(self.world);
+                disturb(self.world, &mut daemon);
             }
             if let Some((mut new, slots)) = self.world.try_daemon() {
                 self.take_snapshot(&mut new, &slots);
@@ -229,7 +248,7 @@ fn random_kills() {
     let mut next = Instant::now();
     let mut random = 1_u64;
     let kills = Cell::new(0);
-    let disturb = |world: &World| {
+    let disturb = |world: &World, _: &mut Option<Daemon>| {
         if Instant::now() < next {
             return;
         }
@@ -246,11 +265,51 @@ fn random_kills() {
     ledger.check();
 }
 
+/// Programs take each other's place, and one in three times the keeper is killed in it, or soon after.
+fn upgrades() {
+    let world = World::new();
+    let exe = std::env::current_exe().unwrap();
+    let programs = ["even", "odd"].map(|name| {
+        let copy = world.path(name);
+        fs::copy(&exe, &copy).unwrap();
+        copy.to_str().unwrap().to_owned()
+    });
+    let mut ledger = Ledger::new(&world);
+    let (mut next, mut kill_at) = (Instant::now() + Duration::from_millis(300), None::<Instant>);
+    let begun = Cell::new(0_usize);
+    let disturb = |world: &World, daemon: &mut Option<Daemon>| {
+        let now = Instant::now();
+        if kill_at.is_some_and(|at| at <= now) {
+            kill_at = None;
+            if let Some(keeper) = world.holder("keeper.lock") {
+                keeper.signal(Signal::KILL);
+            }
+        }
+        if now < next || daemon.is_none() {
+            return;
+        }
+        let Some(mut leaving) = daemon.take() else { return };
+        let number = begun.get();
+        let program = programs[number % 2].clone();
+        if leaving.try_say(&ToKeeper::Upgrade { program }) {
+            begun.set(number + 1);
+            next = now + Duration::from_millis(1200);
+            let delay = Duration::from_millis((number as u64).wrapping_mul(7919) % 60);
+            kill_at = (number % 3 == 1).then_some(now + delay);
+        }
+    };
+    ledger.live(Duration::from_secs(4), disturb, |_| begun.get() > 3);
+    ledger.check();
+    let done = ledger.upgrades.values().filter(|outcome| **outcome == UpgradeOutcome::Done).count();
+    println!("{} begun, {done} done: {:?}", begun.get(), ledger.upgrades);
+    assert!(begun.get() > 3 && done > 1, "{:?}\n{}", ledger.upgrades, world.anchor_log());
+}
+
 fn storm_of_faults(rarity: u32, span: Duration) {
     let world = World::with_faults(rarity);
     let mut ledger = Ledger::new(&world);
     let deaths = |world: &World| world.anchor_log().matches("the keeper ended (signal KILL)").count();
-    ledger.live(span, |_| (), |world| deaths(world) > 5);
+    ledger.live(span, |_, _| (), |world| deaths(world) > 5);
     let deaths = deaths(&world);
     println!("{deaths} deaths");
     assert!(deaths > 5);

@@ -14,7 +14,8 @@ use mainstay_host::{AnchorChild, Lock, Process, read_stat, start_anchor};
 use mainstay_model::Signal;
 use mainstay_wire::{
     ChildPart, Frames, FromKeeper, KEEPER_PROTOCOL, LOG_INDEX_RECORD, LogCounts, LogFile, LogMark, Program,
-    Scope, SlotRecord, SlotState, ToKeeper, WireExit, WireNotice, WireReports, frame, log_index_name,
+    Scope, SlotRecord, SlotState, ToKeeper, UpgradeView, WireExit, WireNotice, WireReports, frame,
+    log_index_name,
 };
 use tempfile::TempDir;
 
@@ -70,13 +71,21 @@ impl World {
         self.anchor = Some(self.another_anchor());
     }
 
+    /// As this program, which is a copy of ours.
+    pub(crate) fn start_program(&mut self, exe: &Path) {
+        self.anchor = Some(self.another_anchor_of(exe, &self.run_dir()));
+    }
+
     pub(crate) fn another_anchor(&self) -> AnchorChild {
         self.another_anchor_in(&self.run_dir())
     }
 
     /// With the same state.
     pub(crate) fn another_anchor_in(&self, run_dir: &Path) -> AnchorChild {
-        let exe = std::env::current_exe().unwrap();
+        self.another_anchor_of(&std::env::current_exe().unwrap(), run_dir)
+    }
+
+    fn another_anchor_of(&self, exe: &Path, run_dir: &Path) -> AnchorChild {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let mut words = vec!["daemon".to_owned(), "anchor".to_owned()];
         for (name, dir) in [
@@ -88,9 +97,9 @@ impl World {
         }
         let log = self.root.path().join("anchor.log");
         match self.faults {
-            None => start_anchor(&exe, words, &log).unwrap(),
+            None => start_anchor(exe, words, &log).unwrap(),
             Some(rarity) => {
-                let mut env = vec![format!("MAINSTAY_FAULTS={rarity}"), text(exe)];
+                let mut env = vec![format!("MAINSTAY_FAULTS={rarity}"), text(exe.to_owned())];
                 env.extend(words);
                 start_anchor(Path::new("/usr/bin/env"), env, &log).unwrap()
             }
@@ -163,16 +172,28 @@ impl World {
 
     /// The next daemon, and what it was told.
     pub(crate) fn daemon(&self) -> (Daemon, Vec<SlotState>) {
+        let (daemon, slots, _) = self.told_daemon();
+        (daemon, slots)
+    }
+
+    /// The same, with what it was told of upgrades.
+    pub(crate) fn told_daemon(&self) -> (Daemon, Vec<SlotState>, Option<UpgradeView>) {
         let mut daemon = self.silent_daemon();
         daemon.say(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
         match daemon.next() {
-            FromKeeper::Snapshot { slots, .. } => (daemon, slots),
+            FromKeeper::Snapshot { slots, upgrade, .. } => (daemon, slots, upgrade),
             other => panic!("no snapshot: {other:?}"),
         }
     }
 
     /// As `daemon`, for a keeper that dies at any moment.
     pub(crate) fn try_daemon(&self) -> Option<(Daemon, Vec<SlotState>)> {
+        let (daemon, slots, _) = self.try_told_daemon()?;
+        Some((daemon, slots))
+    }
+
+    /// The same, with what it was told of upgrades.
+    pub(crate) fn try_told_daemon(&self) -> Option<(Daemon, Vec<SlotState>, Option<UpgradeView>)> {
         let (stream, _) = self.control.accept().ok()?;
         stream.set_nonblocking(true).unwrap();
         let pid = rustix::net::sockopt::socket_peercred(&stream).unwrap().pid;
@@ -182,7 +203,9 @@ impl World {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             match daemon.poll() {
-                Polled::Event(FromKeeper::Snapshot { slots, .. }) => return Some((daemon, slots)),
+                Polled::Event(FromKeeper::Snapshot { slots, upgrade, .. }) => {
+                    return Some((daemon, slots, upgrade));
+                }
                 Polled::Event(_) | Polled::Nothing => std::thread::sleep(Duration::from_micros(200)),
                 Polled::Gone => return None,
             }

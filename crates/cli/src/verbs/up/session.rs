@@ -256,6 +256,8 @@ impl<'a> Session<'a> {
             | Answer::Plan { .. }
             | Answer::Generations { .. }
             | Answer::Verdict { .. }
+            | Answer::Upgrading { .. }
+            | Answer::Upgraded { .. }
             | Answer::Down => {}
         }
     }

@@ -1,0 +1,102 @@
+//! What an anchor has, on its way through an `execve`: everything stays where it is, and has to be found again. The process
+//! was the anchor before, or a keeper that lost its own.
+
+use std::{
+    collections::BTreeMap,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mainstay_host::{Asked, Limits, Lock, adopt_orphans, kept_descriptor, memory_file, read_whole};
+use mainstay_wire::{AnchorState, KeptFile, UpgradeOutcome, UpgradeView};
+
+use super::{Anchor, Senses, keeper::Seat, orphans::Orphans};
+use crate::{
+    options::{ANCHOR_LOCK, Options},
+    report::say,
+};
+
+/// How long another anchor may take to find out that it is not needed.
+const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is to be handed over, as a file without a name.
+pub(crate) fn state_file(state: &AnchorState) -> Result<OwnedFd, String> {
+    let bytes = serde_json::to_vec(state).map_err(|error| error.to_string())?;
+    memory_file("anchor-state", &bytes).map_err(|error| format!("its state cannot be kept: {error}"))
+}
+
+pub(crate) fn kept((name, descriptor): (&String, &OwnedFd)) -> KeptFile {
+    KeptFile { name: name.clone(), descriptor: descriptor.as_raw_fd() }
+}
+
+pub(crate) fn kept_lock(lock: &Lock) -> KeptFile {
+    KeptFile { name: lock.path().to_string_lossy().into_owned(), descriptor: lock.as_fd().as_raw_fd() }
+}
+
+/// Takes everything over from the program that this process was before.
+pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> {
+    let failed = |error: std::io::Error| format!("the anchor cannot go on: {error}");
+    let bytes = kept_descriptor(state).and_then(read_whole).map_err(failed)?;
+    let state = AnchorState::decode(&bytes)?;
+    let limits = Limits::raise();
+    let senses = Senses::new().map_err(failed)?;
+    adopt_orphans().map_err(failed)?;
+    let mut seat = Seat::new(options.clone(), limits);
+    if let Some(keeper) = state.keeper {
+        let socket = kept_descriptor(keeper.descriptor).map_err(failed)?;
+        seat.take_over(keeper.pid, socket, &senses.poller).map_err(failed)?;
+    }
+    let locks: Result<Vec<Lock>, String> = state.locks.iter().map(lock).collect();
+    let mut locks = locks?;
+    if !state.keeper_locks.is_empty() {
+        let guards: Result<Vec<Lock>, String> = state.keeper_locks.iter().map(lock).collect();
+        let guards = guards?;
+        locks.extend([&options.run_dir, &options.state_dir].into_iter().filter_map(|dir| claim(dir)));
+        // Only now may a keeper of ours take them.
+        drop(guards);
+    }
+    let held: Result<BTreeMap<String, OwnedFd>, String> = state.held.iter().map(held).collect();
+    Ok(Anchor {
+        locks,
+        held: held?,
+        orphans: state.orphans.into_iter().collect::<Orphans>(),
+        answered: state.answered,
+        terminating: state.terminating,
+        upgraded: state.upgrade.map(done),
+        ..Anchor::new(options, senses, seat)
+    })
+}
+
+/// The anchor's lock there. Nobody else can keep it, since we have the keeper's; without it services are held all the same.
+fn claim(dir: &Path) -> Option<Lock> {
+    let path = dir.join(ANCHOR_LOCK);
+    match Lock::ask_patiently(&path, RIVAL_PATIENCE) {
+        Ok(Asked::Held(lock)) => return Some(lock),
+        Ok(Asked::Busy(holder)) => {
+            say(format_args!("`{}` is held by another{}", path.display(), holder.in_brackets()));
+        }
+        Err(error) => say(format_args!("cannot lock `{}`: {error}", path.display())),
+    }
+    None
+}
+
+/// That we are here is what it takes.
+fn done(upgrade: UpgradeView) -> UpgradeView {
+    match upgrade.outcome {
+        UpgradeOutcome::Trying => UpgradeView { outcome: UpgradeOutcome::Done, ..upgrade },
+        UpgradeOutcome::Done | UpgradeOutcome::TakenBack { .. } => upgrade,
+    }
+}
+
+fn lock(file: &KeptFile) -> Result<Lock, String> {
+    Ok(Lock::kept(open(file)?, PathBuf::from(&file.name)))
+}
+
+fn held(file: &KeptFile) -> Result<(String, OwnedFd), String> {
+    Ok((file.name.clone(), open(file)?))
+}
+
+fn open(file: &KeptFile) -> Result<OwnedFd, String> {
+    kept_descriptor(file.descriptor).map_err(|error| format!("`{}` is not open any more: {error}", file.name))
+}

@@ -1,0 +1,168 @@
+//! The keeper and a new program: it executes it in its own place. What the new one has to know is where it would be after a
+//! death as well: in the slots' records, in the pump's buffer and with the anchor; but the runs stay its children.
+
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+    time::Duration,
+};
+
+use mainstay_host::{Lock, OWN_PROGRAM, replace_program};
+use mainstay_wire::{
+    ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptOrphan, ToAnchor, UpgradeOutcome, UpgradeView, WireExit,
+};
+
+use super::{Supervisor, slots::State, start::SOCKET_NAME, timers::Timer};
+use crate::{
+    anchor::kept::{kept, kept_lock, state_file},
+    options::own_environment,
+    report::say,
+};
+
+/// How long the daemon may take to end, and processes that are being made to be made.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the anchor may take to read what it was sent.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A program that waits to take our place.
+#[derive(Debug)]
+pub(super) struct Successor {
+    program: String,
+    is_overdue: bool,
+}
+
+impl Supervisor {
+    /// The daemon, which is about to end, asks for it.
+    pub(super) fn upgrade(&mut self, program: String) {
+        if self.leaving {
+            return;
+        }
+        self.successor = Some(Successor { program, is_overdue: false });
+        self.timers.set(Timer::KillDaemon, PATIENCE);
+        self.timers.set(Timer::Upgrade, PATIENCE);
+    }
+
+    /// Everybody had time enough; who is being made by a thread that dies with us is found by the next keeper.
+    pub(super) fn upgrade_is_overdue(&mut self) {
+        if let Some(successor) = &mut self.successor {
+            successor.is_overdue = true;
+        }
+    }
+
+    /// Whether a new program waits for us, so that no daemon of ours is needed any more.
+    pub(super) fn has_successor(&self) -> bool {
+        self.successor.is_some()
+    }
+
+    pub(super) fn become_successor(&mut self) {
+        let Some(program) = self.successor_in_time() else { return };
+        if let Err(why) = self.try_to_become(&program) {
+            say(format_args!("the keeper cannot become `{program}`: {why}"));
+            self.tell_anchor(&ToAnchor::NotUpgraded { why: format!("the keeper cannot become it: {why}") });
+            self.say_all();
+            self.begin_again();
+        }
+    }
+
+    /// The program, once nothing is under way any more that would be cut short.
+    fn successor_in_time(&mut self) -> Option<String> {
+        let is_overdue = self.successor.as_ref()?.is_overdue;
+        let mut slots = self.slots.iter().map(|(_, slot)| slot);
+        let is_busy = !self.held_back.is_empty()
+            || slots.any(|slot| {
+                matches!(slot.state, State::Making { .. })
+                    || slot.record.slot == mainstay_wire::DAEMON_SLOT && slot.is_active()
+            });
+        if is_busy && !is_overdue {
+            return None;
+        }
+        self.timers.clear(Timer::Upgrade);
+        self.successor.take().map(|successor| successor.program)
+    }
+
+    fn try_to_become(&mut self, program: &str) -> Result<(), String> {
+        if self.anchor.is_none() {
+            return self.become_anchor();
+        }
+        self.tell_anchor(&ToAnchor::Upgrade { program: program.to_owned() });
+        if !self.say_all() {
+            return Err("the anchor does not listen".to_owned());
+        }
+        self.pump.rest();
+        self.replace(Path::new(program))
+    }
+
+    /// Without an anchor there is nobody who could take a new program back. So we become the anchor, as the program that we
+    /// are: the runs are our children already, and what it would hold we hold. The new program is asked for once more.
+    fn become_anchor(&mut self) -> Result<(), String> {
+        let orphan =
+            |(&(pid, start_time), &exit): (&(u32, u64), &WireExit)| KeptOrphan { pid, start_time, exit };
+        let guards: Vec<&Lock> = [Some(&self.lock), self.state_lock.as_ref()].into_iter().flatten().collect();
+        let socket = (SOCKET_NAME.to_owned(), &self.listener);
+        let mut held: Vec<KeptFile> = self.held.iter().map(kept).collect();
+        held.push(KeptFile { name: socket.0, descriptor: socket.1.as_raw_fd() });
+        let state = state_file(&AnchorState {
+            version: ANCHOR_STATE_VERSION,
+            locks: Vec::new(),
+            keeper_locks: guards.iter().map(|lock| kept_lock(lock)).collect(),
+            keeper: None,
+            held,
+            orphans: self.orphans.iter().map(orphan).collect(),
+            answered: true,
+            terminating: self.terminating,
+            upgrade: Some(UpgradeView {
+                number: self.upgraded.as_ref().map_or(0, |upgrade| upgrade.number) + 1,
+                program: self.options.exe.to_string_lossy().into_owned(),
+                outcome: UpgradeOutcome::Done,
+            }),
+        })?;
+        self.pump.rest();
+        let program = self.options.program();
+        let mut words = self.options.words(program, "anchor");
+        words.extend(["--take-over".to_owned(), state.as_raw_fd().to_string()]);
+        let mut keep = vec![state.as_fd(), self.listener.as_fd()];
+        keep.extend(guards.iter().map(|lock| lock.as_fd()));
+        keep.extend(self.held.values().map(AsFd::as_fd));
+        say("the keeper becomes an anchor");
+        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
+            Ok(never) => match never {},
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// After the pump's end there is no way back but through the beginning. As the program that we are.
+    fn begin_again(&mut self) {
+        self.pump.rest();
+        if let Err(why) = self.replace(Path::new(OWN_PROGRAM)) {
+            // The anchor starts another one.
+            say(format_args!("the keeper cannot go on: {why}"));
+            std::process::exit(1);
+        }
+    }
+
+    fn replace(&self, program: &Path) -> Result<(), String> {
+        let mut words = self.options.words(program, "keeper");
+        words.push("--again".to_owned());
+        let anchor = self.anchor.as_ref().map(AsFd::as_fd);
+        let keep: Vec<_> = anchor.into_iter().collect();
+        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
+            Ok(never) => match never {},
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Sends the anchor everything that waits; whether it took it.
+    pub(super) fn say_all(&mut self) -> bool {
+        let Some(anchor) = &mut self.anchor else { return false };
+        anchor.flush();
+        anchor.watch(&self.poller, super::Token::Anchor.number());
+        while !anchor.is_flushed() {
+            if !self.poller.wait(Some(LAST_WORDS)).is_ok_and(|ready| !ready.is_empty()) {
+                return false;
+            }
+            anchor.flush();
+        }
+        true
+    }
+}
