@@ -8,13 +8,16 @@ use std::{
 
 use mainstay_host::{Holder, Lock, Process};
 use mainstay_keeper::{ANCHOR_LOCK, KEEPER_LOCK};
-use mainstay_model::Signal;
+use mainstay_model::{Signal, span_text};
 
 use crate::{
     exit::Exit,
     failure::Failure,
     places::{Places, project_of},
 };
+
+/// How often it is said that the end takes its time.
+const STILL: Duration = Duration::from_secs(30);
 
 /// The processes that hold a project: at least one of the two is there.
 #[derive(Debug)]
@@ -37,23 +40,92 @@ impl Holders {
         self.roles().map(|(role, holder)| named(role, holder)).collect::<Vec<_>>().join(" and ")
     }
 
-    /// Asks for the end of everything: the anchor, or a keeper that has lost its anchor. They have the daemon stop all services
-    /// in order. Who was asked; `None` when nobody can be seen from here.
-    pub(crate) fn terminate(&self) -> Option<String> {
+    /// Nobody answers, so everything is ended by a signal, and it is waited for: anchor and keeper have the daemon stop all
+    /// services in order for it, as they have for a request. `say` hears who was asked, and now and then who is still there.
+    ///
+    /// # Errors
+    /// Nobody can be seen from here, or those who can have not ended in time.
+    pub(crate) fn end(
+        &self,
+        places: &Places,
+        patience: Option<Duration>,
+        mut say: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let Some(asked) = self.terminate() else {
+            let failure = self.unreachable(places, Exit::Failed);
+            return Err(failure.with_help("they are in another pid namespace (a container): end them there"));
+        };
+        say(&format!(
+            "the daemon cannot be reached: {}; TERM was sent to {asked}, which has everything stopped in order",
+            why_unreachable(places),
+        ));
+        self.wait_gone(patience, say)
+    }
+
+    /// The anchor, or a keeper that has lost its anchor. Who was asked; `None` when nobody can be seen from here.
+    fn terminate(&self) -> Option<String> {
         let (role, holder) = self.roles().find(|(_, holder)| holder.process.is_some())?;
         holder.process.as_ref()?.signal(Signal::TERM);
         Some(named(role, holder))
     }
 
+    /// Waits until those that can be seen from here have ended. `still` hears now and then who has not.
+    ///
+    /// # Errors
+    /// They have not ended in time.
+    pub(crate) fn wait_gone(
+        &self,
+        patience: Option<Duration>,
+        still: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        self.wait_telling(patience, STILL, still)
+    }
+
+    fn wait_telling(
+        &self,
+        patience: Option<Duration>,
+        every: Duration,
+        mut still: impl FnMut(&str),
+    ) -> Result<(), Failure> {
+        let begin = Instant::now();
+        while let Some(process) = self.present().next().and_then(|(_, holder)| holder.process.as_ref()) {
+            let left = patience.map_or(Duration::MAX, |patience| patience.saturating_sub(begin.elapsed()));
+            if left.is_zero() {
+                return Err(self.late(patience.unwrap_or_default()));
+            }
+            if !process.wait_gone(left.min(every))
+                && left > every
+                && let Some(who) = self.not_ended()
+            {
+                still(&format!("not everything is stopped yet: {who}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn late(&self, patience: Duration) -> Failure {
+        let who = self.not_ended().unwrap_or_else(|| "they ended too late".to_owned());
+        let text = format!("timed out: after {}, {who}", span_text(patience));
+        Failure::new(Exit::TimedOut, text)
+            .with_help("that goes on: `mainstay down` waits for it, for as long as `--timeout` says")
+    }
+
+    /// `anchor (pid 12) and keeper (pid 13) have not ended`.
+    fn not_ended(&self) -> Option<String> {
+        let left: Vec<String> = self.present().map(|(role, holder)| named(role, holder)).collect();
+        let have = if left.len() == 1 { "has" } else { "have" };
+        (!left.is_empty()).then(|| format!("{} {have} not ended", left.join(" and ")))
+    }
+
+    /// Those that can be seen from here and have not ended.
+    fn present(&self) -> impl Iterator<Item = (&'static str, &Holder)> {
+        let is_there = |process: &Process| !process.wait_gone(Duration::ZERO);
+        self.roles().filter(move |(_, holder)| holder.process.as_ref().is_some_and(is_there))
+    }
+
     fn roles(&self) -> impl Iterator<Item = (&'static str, &Holder)> {
         let anchor = self.anchor.as_ref().map(|holder| ("anchor", holder));
         anchor.into_iter().chain(self.keeper.as_ref().map(|holder| ("keeper", holder)))
-    }
-
-    /// Those that can be seen from here.
-    pub(crate) fn into_processes(self) -> impl Iterator<Item = Process> {
-        // The keeper ends before the anchor does.
-        [self.keeper, self.anchor].into_iter().flatten().filter_map(|holder| holder.process)
     }
 
     /// The folder of the project when it was started, which may have been moved since.
@@ -102,10 +174,43 @@ pub(crate) fn why_unreachable(places: &Places) -> String {
 
 /// Waits until the locks in this folder are free; who has them when they are not in time.
 pub(crate) fn after(dir: &Path, patience: Duration) -> Option<Holders> {
-    let end = Instant::now() + patience;
-    let processes = Holders::of(dir)?.into_processes();
-    for process in processes {
-        process.wait_gone(end.saturating_duration_since(Instant::now()));
-    }
+    // Whoever has not ended has its lock.
+    let _ = Holders::of(dir)?.wait_gone(Some(patience), |_| {});
     Holders::of(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_host::Asked;
+
+    use super::*;
+
+    #[test]
+    fn who_does_not_end_is_named_now_and_then_and_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = |name| Lock::ask(&folder.path().join(name)).unwrap();
+        let keeper = held(KEEPER_LOCK);
+        let anchor = held(ANCHOR_LOCK);
+        assert!(matches!((&keeper, &anchor), (Asked::Held(_), Asked::Held(_))));
+        let pid = std::process::id();
+        let both = format!("anchor (pid {pid}) and keeper (pid {pid}) have not ended");
+        let (patience, every) = (Duration::from_millis(60), Duration::from_millis(10));
+
+        let mut said = Vec::new();
+        let holders = Holders::of(folder.path()).unwrap();
+        let late =
+            holders.wait_telling(Some(patience), every, |text| said.push(text.to_owned())).unwrap_err();
+        assert_eq!((late.exit, late.text), (Exit::TimedOut, format!("timed out: after 60 ms, {both}")));
+        assert!(late.help.unwrap().contains("`mainstay down` waits for it"));
+        assert!(said.len() > 1, "{said:?}");
+        assert!(
+            said.iter().all(|text| *text == format!("not everything is stopped yet: {both}")),
+            "{said:?}"
+        );
+
+        drop(anchor);
+        let left = Holders::of(folder.path()).unwrap();
+        let late = left.wait_gone(Some(Duration::ZERO), |_| {}).unwrap_err();
+        assert_eq!(late.text, format!("timed out: after 0 ms, keeper (pid {pid}) has not ended"));
+    }
 }

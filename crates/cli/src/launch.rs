@@ -9,7 +9,6 @@ use std::{
 };
 
 use mainstay_client::{Client, ClientError};
-use mainstay_host::Process;
 use rustix::{
     fs::{CWD, FileType, Mode},
     io::Errno,
@@ -60,32 +59,26 @@ pub(crate) fn refuse_elsewhere(places: &Places) -> Result<(), Failure> {
     Holders::of(&places.state_dir).map_or(Ok(()), |holders| Err(holders.elsewhere(places)))
 }
 
-/// The processes of a project that is being stopped.
-pub(crate) struct Remaining(Vec<Process>);
+/// Those who hold a project that is being stopped.
+pub(crate) struct Remaining(Option<Holders>);
 
 impl Remaining {
     /// Those that run now: they have locks in this folder.
     pub(crate) fn of(run_dir: &Path) -> Self {
-        Self(Holders::of(run_dir).map(|holders| holders.into_processes().collect()).unwrap_or_default())
+        Self(Holders::of(run_dir))
     }
 
     /// Waits until nobody answers any more and the processes have ended.
-    pub(crate) fn wait_until_gone(
-        &self,
-        socket: &Path,
-        patience: Option<Duration>,
-    ) -> Result<(), ClientError> {
+    pub(crate) fn wait_until_gone(&self, socket: &Path, patience: Option<Duration>) -> Result<(), Failure> {
         let after = patience.unwrap_or(LEAVING);
-        for process in &self.0 {
-            if !process.wait_gone(after) {
-                return Err(ClientError::TimedOut { after });
-            }
+        if let Some(holders) = &self.0 {
+            holders.wait_gone(Some(after), |_| {})?;
         }
         loop {
             // Whoever holds the socket goes on: a connection that nobody accepts ends with its last holder.
             match Client::connect_within(socket, Some(after)) {
                 Ok(client) => client.wait_closed()?,
-                Err(error @ ClientError::TimedOut { .. }) => return Err(error),
+                Err(error @ ClientError::TimedOut { .. }) => return Err(error.into()),
                 Err(_) => return Ok(()),
             }
         }

@@ -1,23 +1,37 @@
-//! Points in time as people write them, told from now. Reads no clock.
+//! Points in time as people write them, told from now.
 
 use jiff::{Span, Timestamp, Zoned, civil};
 
 /// What can be written, for errors and for the help of options.
-pub(crate) const FORMS: &str =
-    "`15m` or `1h 30m` (ago), `10:02`, `today`, `yesterday`, `2026-11-21`, `2026-11-21 10:02`, or RFC 3339";
+macro_rules! forms {
+    () => {
+        "`2026-11-21 10:00`, `2026-11-21`, `10:02`, `today`, `yesterday`, RFC 3339, or how long ago: `15m`, `1h 30m`"
+    };
+}
+
+/// The help of an option for the time from which on something is shown.
+pub(crate) const SINCE: &str = concat!("From then on: ", forms!());
+
+/// A point in time on the command line.
+///
+/// # Errors
+/// See [`parse`].
+pub(crate) fn argument(text: &str) -> Result<Timestamp, String> {
+    parse(text, &Zoned::now())
+}
 
 /// The point in time that a text means: RFC 3339; a date, with or without a time of day, or a time of day of today, in the
 /// zone of `now`; `now`, `today`, `yesterday`; or how long ago.
 ///
 /// # Errors
 /// What was expected, in words.
-pub(crate) fn parse(text: &str, now: &Zoned) -> Result<Timestamp, String> {
+fn parse(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     let text = text.trim();
     word(text, now)
         .or_else(|| text.parse::<Timestamp>().ok())
         .or_else(|| civil(text, now))
         .or_else(|| ago(text, now))
-        .ok_or_else(|| format!("`{text}` is no time: expected {FORMS}"))
+        .ok_or_else(|| concat!("that is no time; a time is ", forms!()).to_owned())
 }
 
 fn word(text: &str, now: &Zoned) -> Option<Timestamp> {
@@ -71,9 +85,14 @@ mod tests {
         let rows = [
             ("2026-11-21T10:00:00Z", "2026-11-21T10:00:00Z"),
             ("2026-11-21T10:00:00.25+02:00", "2026-11-21T08:00:00.25Z"),
+            ("2026-11-20T10:00:00.5+02:00", "2026-11-20T08:00:00.5Z"),
             ("2026-11-21 10:02", "2026-11-21T09:02:00Z"),
+            ("2026-11-20 10:00", "2026-11-20T09:00:00Z"),
+            ("2026-11-20 10:00:05", "2026-11-20T09:00:05Z"),
+            ("2026-07-20T10:00", "2026-07-20T08:00:00Z"),
             ("2026-11-21T10:02:03", "2026-11-21T09:02:03Z"),
             ("2026-11-21", "2026-11-20T23:00:00Z"),
+            ("2026-11-20", "2026-11-19T23:00:00Z"),
             ("10:02", "2026-11-21T09:02:00Z"),
             (" 10:02:03 ", "2026-11-21T09:02:03Z"),
             ("now", "2026-11-21T11:30:00Z"),
@@ -83,6 +102,8 @@ mod tests {
             ("1h 30m", "2026-11-21T10:00:00Z"),
             ("90 seconds ago", "2026-11-21T11:28:30Z"),
             ("7d", "2026-11-14T11:30:00Z"),
+            ("2 days", "2026-11-19T11:30:00Z"),
+            ("1w", "2026-11-14T11:30:00Z"),
             ("2w", "2026-11-07T11:30:00Z"),
             ("0s", "2026-11-21T11:30:00Z"),
         ];
@@ -100,9 +121,24 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_time_and_says_what_is() {
-        for bad in ["", "5", "20261121", "-5m", "in 5m", "soon", "25:00", "2026-13-01", "99999999d", "10"] {
+        for bad in [
+            "",
+            "5",
+            "20261121",
+            "-5m",
+            "in 5m",
+            "soon",
+            "25:00",
+            "2026-13-01",
+            "99999999d",
+            "10",
+            "15",
+            "m",
+            "-15m",
+        ] {
             let error = parse(bad, &now()).unwrap_err();
             assert!(error.contains("is no time") && error.contains("`15m`"), "{bad}: {error}");
+            assert!(error.starts_with("that is no time; a time is `2026-11-21 10:00`"), "{bad}: {error}");
         }
     }
 }

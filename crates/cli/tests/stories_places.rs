@@ -121,6 +121,37 @@ fn ctrl_c_in_an_up_stops_it_in_order_without_its_run_folder_too() {
 }
 
 #[test]
+fn what_has_not_ended_after_a_signal_is_named_and_not_said_to_be_stopped() {
+    let project = Project::new(
+        "[service.deaf]\ncommand = [\"sh\", \"-c\", \"trap '' TERM; echo deaf; while :; do sleep 0.05; done\"]\n\
+         stop = { timeout = \"1h\" }\n",
+    );
+    let mut up = project.spawn(&["up"]);
+    up.wait_for("deaf     | deaf");
+    let (three, deaf, run_dir) = (project.three(), project.pid("deaf"), run_dir(&project));
+    let [anchor, keeper] = [three.anchor.unwrap(), three.keeper.unwrap()];
+    fs::remove_dir_all(&run_dir).unwrap();
+    let asked = format!(
+        "the daemon cannot be reached: its run folder {} is gone; TERM was sent to anchor (pid {anchor}), which has everything stopped in order",
+        run_dir.display()
+    );
+    let said = project.run(&["down", "--timeout", "300ms"]).expect(124);
+    let late = format!(
+        "note: {asked}\n\
+         error: timed out: after 300 ms, anchor (pid {anchor}) and keeper (pid {keeper}) have not ended\n\
+         help: that goes on: `mainstay down` waits for it, for as long as `--timeout` says\n"
+    );
+    assert_eq!(said.err, late);
+    up.signal("INT");
+    up.wait_for(&format!("mainstay | {asked}"));
+    assert!(is_alive(deaf) && !up.output().contains("everything is stopped"), "{}", up.output());
+    kill(deaf, "KILL");
+    assert_eq!(up.wait(), 130, "{}", up.output());
+    assert!(up.output().ends_with("mainstay | everything is stopped\n"), "{}", up.output());
+    assert!(!is_alive(anchor) && !is_alive(keeper));
+}
+
+#[test]
 fn without_its_run_folder_and_after_the_death_of_its_daemon_it_is_stopped_in_order_too() {
     let project = Project::new(TOML);
     let running = Running::start(&project);

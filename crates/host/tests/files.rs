@@ -2,10 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink},
 };
 
-use mainstay_host::{Durability, HostError, effective_uid, lookup_user, private_dir, write_atomic};
+use mainstay_host::{
+    Durability, HostError, effective_uid, lookup_user, open_private, private_dir, write_atomic,
+};
 use tempfile::TempDir;
 
 #[test]
@@ -39,6 +41,19 @@ fn a_link_a_file_and_a_stranger_are_refused() {
         let error = private_dir(&foreign).unwrap_err();
         assert!(error.to_string().ends_with("belongs to user 1234, and this is user 0"), "{error}");
     }
+}
+
+#[test]
+fn a_private_file_is_made_or_kept_and_no_link_is_followed() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("slot");
+    open_private(&path).unwrap().write_all_at(b"kept", 0).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    open_private(&path).unwrap().write_all_at(b"l", 0).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "lept");
+    let link = dir.path().join("link");
+    symlink(&path, &link).unwrap();
+    assert!(open_private(&link).is_err());
 }
 
 #[test]

@@ -57,35 +57,89 @@ impl TakenAlong {
     }
 }
 
-impl Caller {
-    pub(crate) async fn start_named(&self, name: &str, ask: Ask) -> Result<Value, Fault> {
-        let services = self.services().await?;
-        match choose(&services, name)? {
-            Chosen::One(view) if State::of(&view).is_up() => Err(Fault::new(Code::AlreadyStarted, name)),
-            Chosen::One(view) => single(self.start(vec![view], &services, ask).await?),
-            Chosen::Group(members) => self.start_those(members, &services, ask).await,
+/// Which processes a method is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whom<'a> {
+    /// The one with this name, or the group that is meant by `group:*`.
+    Named(&'a str),
+    Group(&'a str),
+    All,
+}
+
+/// What is done to them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed<'a> {
+    Start(Ask),
+    Stop(Ask),
+    /// The name or the number of a signal.
+    Signal(&'a str),
+}
+
+impl Deed<'_> {
+    /// Whether it can be done to a process as it stands. Of several, the others are passed over.
+    fn fits(self, view: &ServiceView) -> bool {
+        let state = State::of(view);
+        match self {
+            Self::Start(_) => !state.is_up(),
+            Self::Stop(_) => state.is_up(),
+            Self::Signal(_) => state.is_signallable(),
         }
     }
 
-    pub(crate) async fn start_group(&self, group: &str, ask: Ask) -> Result<Value, Fault> {
+    /// Why it cannot be done to one that was named.
+    fn check(self, view: &ServiceView, name: &str) -> Result<(), Fault> {
+        let code = match self {
+            Self::Start(_) => Code::AlreadyStarted,
+            Self::Stop(_) => Code::NotRunning,
+            Self::Signal(word) => {
+                signal(word)?;
+                Code::NotRunning
+            }
+        };
+        if self.fits(view) { Ok(()) } else { Err(Fault::new(code, name)) }
+    }
+}
+
+impl Caller {
+    /// Does something to processes. What is asked of a single one is answered for it alone, else with a list.
+    pub(crate) async fn act_on(&self, whom: Whom<'_>, deed: Deed<'_>) -> Result<Value, Fault> {
         let services = self.services().await?;
-        self.start_those(members(&services, group)?, &services, ask).await
+        let mut views = match whom {
+            Whom::Named(name) => match choose(&services, name)? {
+                Chosen::One(view) => {
+                    deed.check(&view, name)?;
+                    return single(self.carry_out(deed, vec![view], &services).await?);
+                }
+                Chosen::Group(members) => members,
+            },
+            Whom::Group(group) => members(&services, group)?,
+            Whom::All => services.clone(),
+        };
+        views.retain(|view| deed.fits(view));
+        Ok(results(self.carry_out(deed, views, &services).await?))
     }
 
-    pub(crate) async fn start_all(&self, ask: Ask) -> Result<Value, Fault> {
-        let services = self.services().await?;
-        self.start_those(services.clone(), &services, ask).await
-    }
-
-    /// Those that are not up.
-    async fn start_those(
+    async fn carry_out(
         &self,
-        mut views: Vec<ServiceView>,
+        deed: Deed<'_>,
+        views: Vec<ServiceView>,
         services: &[ServiceView],
-        ask: Ask,
-    ) -> Result<Value, Fault> {
-        views.retain(|view| !State::of(view).is_up());
-        Ok(results(self.start(views, services, ask).await?))
+    ) -> Result<Vec<Outcome>, Fault> {
+        match deed {
+            Deed::Start(ask) => self.start(views, services, ask).await,
+            Deed::Stop(ask) => self.stop(views, services, ask).await,
+            Deed::Signal(word) => {
+                let mut outcomes = Vec::new();
+                for view in views {
+                    let result = match signal(word) {
+                        Ok(signal) => self.signal(&view, signal).await,
+                        Err(fault) => Err(fault),
+                    };
+                    outcomes.push((view, result));
+                }
+                Ok(outcomes)
+            }
+        }
     }
 
     async fn start(
@@ -108,36 +162,6 @@ impl Caller {
                 Ok(views.into_iter().map(|view| (view, Ok(()))).collect())
             }
         }
-    }
-
-    pub(crate) async fn stop_named(&self, name: &str, ask: Ask) -> Result<Value, Fault> {
-        let services = self.services().await?;
-        match choose(&services, name)? {
-            Chosen::One(view) if !State::of(&view).is_up() => Err(Fault::new(Code::NotRunning, name)),
-            Chosen::One(view) => single(self.stop(vec![view], &services, ask).await?),
-            Chosen::Group(members) => self.stop_those(members, &services, ask).await,
-        }
-    }
-
-    pub(crate) async fn stop_group(&self, group: &str, ask: Ask) -> Result<Value, Fault> {
-        let services = self.services().await?;
-        self.stop_those(members(&services, group)?, &services, ask).await
-    }
-
-    pub(crate) async fn stop_all(&self, ask: Ask) -> Result<Value, Fault> {
-        let services = self.services().await?;
-        self.stop_those(services.clone(), &services, ask).await
-    }
-
-    /// Those that are up.
-    async fn stop_those(
-        &self,
-        mut views: Vec<ServiceView>,
-        services: &[ServiceView],
-        ask: Ask,
-    ) -> Result<Value, Fault> {
-        views.retain(|view| State::of(view).is_up());
-        Ok(results(self.stop(views, services, ask).await?))
     }
 
     async fn stop(
@@ -164,40 +188,6 @@ impl Caller {
             (view, result)
         };
         Ok(views.into_iter().map(outcome).collect())
-    }
-
-    pub(crate) async fn signal_named(&self, name: &str, word: &str) -> Result<Value, Fault> {
-        match choose(&self.services().await?, name)? {
-            Chosen::One(view) => {
-                let signal = signal(word)?;
-                if !State::of(&view).is_signallable() {
-                    return Err(Fault::new(Code::NotRunning, name));
-                }
-                self.signal(&view, signal).await.map(|()| Value::Flag(true))
-            }
-            Chosen::Group(members) => self.signal_those(members, word).await,
-        }
-    }
-
-    pub(crate) async fn signal_group(&self, group: &str, word: &str) -> Result<Value, Fault> {
-        self.signal_those(members(&self.services().await?, group)?, word).await
-    }
-
-    pub(crate) async fn signal_all(&self, word: &str) -> Result<Value, Fault> {
-        self.signal_those(self.services().await?, word).await
-    }
-
-    /// Those that have a process.
-    async fn signal_those(&self, views: Vec<ServiceView>, word: &str) -> Result<Value, Fault> {
-        let mut outcomes = Vec::new();
-        for view in views.into_iter().filter(|view| State::of(view).is_signallable()) {
-            let result = match signal(word) {
-                Ok(signal) => self.signal(&view, signal).await,
-                Err(fault) => Err(fault),
-            };
-            outcomes.push((view, result));
-        }
-        Ok(results(outcomes))
     }
 
     /// To its main process, as supervisor does it.

@@ -6,7 +6,7 @@ use mainstay_daemon::{Handle, Peer};
 use mainstay_wire::{Answer, ConfigView, ErrorCode, Request, ServiceView, WireError};
 
 use crate::{
-    act::Ask,
+    act::{Ask, Deed, Whom},
     door::Shared,
     fault::{Code, Fault},
     methods::{self, Given, MULTICALL, Method},
@@ -72,15 +72,17 @@ impl Caller {
             Method::TailStdout => self.tail_output(&first, given.int(1), given.int(2)).await,
             Method::ReadStderr => self.read_errors(&first).await,
             Method::TailStderr => self.tail_errors(&first).await,
-            Method::Start => self.start_named(&first, Ask::wait(given.flag(1))).await,
-            Method::StartGroup => self.start_group(&first, Ask::wait(given.flag(1))).await,
-            Method::StartAll => self.start_all(Ask::wait(given.flag(0))).await,
-            Method::Stop => self.stop_named(&first, Ask::wait(given.flag(1))).await,
-            Method::StopGroup => self.stop_group(&first, Ask::wait(given.flag(1))).await,
-            Method::StopAll => self.stop_all(Ask::wait(given.flag(0))).await,
-            Method::Signal => self.signal_named(&first, &given.text(1)).await,
-            Method::SignalGroup => self.signal_group(&first, &given.text(1)).await,
-            Method::SignalAll => self.signal_all(&first).await,
+            Method::Start => self.act_on(Whom::Named(&first), Deed::Start(Ask::wait(given.flag(1)))).await,
+            Method::StartGroup => {
+                self.act_on(Whom::Group(&first), Deed::Start(Ask::wait(given.flag(1)))).await
+            }
+            Method::StartAll => self.act_on(Whom::All, Deed::Start(Ask::wait(given.flag(0)))).await,
+            Method::Stop => self.act_on(Whom::Named(&first), Deed::Stop(Ask::wait(given.flag(1)))).await,
+            Method::StopGroup => self.act_on(Whom::Group(&first), Deed::Stop(Ask::wait(given.flag(1)))).await,
+            Method::StopAll => self.act_on(Whom::All, Deed::Stop(Ask::wait(given.flag(0)))).await,
+            Method::Signal => self.act_on(Whom::Named(&first), Deed::Signal(&given.text(1))).await,
+            Method::SignalGroup => self.act_on(Whom::Group(&first), Deed::Signal(&given.text(1))).await,
+            Method::SignalAll => self.act_on(Whom::All, Deed::Signal(&first)).await,
             Method::Shutdown => self.shut_down().await,
             Method::ReloadConfig => self.reload().await,
             Method::AddGroup => self.add_group(&first).await,

@@ -11,6 +11,7 @@ mod acts;
 mod arrange;
 mod clean;
 mod columns;
+pub mod cut;
 mod draw;
 mod filter;
 mod help;

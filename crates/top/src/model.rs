@@ -17,6 +17,7 @@ use crate::{
     arrange::{self, Row, Shape},
     clean,
     columns::{self, Placed},
+    cut,
     filter::Filter,
     input::{Effect, Input, Own},
     layout::{self, PaneSize, Regions},
@@ -24,7 +25,6 @@ use crate::{
     message::Message,
     roster::{Roster, Service},
     sort::Sort,
-    text,
     theme::Paint,
 };
 
@@ -241,8 +241,8 @@ impl Model {
     }
 
     fn name_width(&self, row: &Row) -> usize {
-        let others = text::width(&row.others_text());
-        text::width(&row.guide) + text::width(&self.roster.all()[row.at].id) + others
+        let others = cut::width(&row.others_text());
+        cut::width(&row.guide) + cut::width(&self.roster.all()[row.at].id) + others
     }
 
     /// Selects this row.

@@ -86,7 +86,7 @@ impl Roster {
                 }
             }
         }
-        self.longest = services.iter().map(|service| crate::text::width(&service.id)).max().unwrap_or(0);
+        self.longest = services.iter().map(|service| crate::cut::width(&service.id)).max().unwrap_or(0);
         self.places = services.iter().enumerate().map(|(at, service)| (service.id.clone(), at)).collect();
         self.services = services;
     }
@@ -95,7 +95,7 @@ impl Roster {
     pub(crate) fn change(&mut self, view: ServiceView) {
         let mut service = Service::new(view);
         let Some(known) = self.places.get(&service.id).and_then(|at| self.services.get_mut(*at)) else {
-            self.longest = self.longest.max(crate::text::width(&service.id));
+            self.longest = self.longest.max(crate::cut::width(&service.id));
             self.places.insert(service.id.clone(), self.services.len());
             self.services.push(service);
             return;

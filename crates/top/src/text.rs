@@ -1,79 +1,4 @@
-//! Text that must fit into so many columns, and times and sizes that are short enough for a table.
-
-use std::borrow::Cow;
-
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// The columns that a text takes.
-pub(crate) fn width(text: &str) -> usize {
-    text.width()
-}
-
-/// Where something is left out when there is too much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// A sentence: the beginning tells most.
-    End,
-    /// A name: those of a family differ at their ends.
-    Middle,
-}
-
-/// At most this many columns; what is left out is an ellipsis.
-pub(crate) fn fit(text: &str, columns: usize, cut: Cut) -> Cow<'_, str> {
-    if width(text) <= columns {
-        return Cow::Borrowed(text);
-    }
-    let left = columns.saturating_sub(1);
-    let (head, tail) = match cut {
-        Cut::End => (left, 0),
-        Cut::Middle => (left.div_ceil(2), left / 2),
-    };
-    let end = text.len() - take(text.chars().rev(), tail);
-    let ellipsis = if columns > 0 { "…" } else { "" };
-    Cow::Owned(format!("{}{ellipsis}{}", &text[..take(text.chars(), head)], &text[end..]))
-}
-
-/// How many bytes of these characters fit into so many columns.
-fn take(characters: impl Iterator<Item = char>, columns: usize) -> usize {
-    let mut left = columns;
-    let fitting = characters.take_while(|c| {
-        let taken = c.width().unwrap_or(0);
-        let fits = taken <= left;
-        left = left.saturating_sub(taken);
-        fits
-    });
-    fitting.map(char::len_utf8).sum()
-}
-
-/// The text from this column on.
-pub(crate) fn after(text: &str, columns: usize) -> &str {
-    &text[take(text.chars(), columns)..]
-}
-
-/// The first so many columns of a text, and the rest; always at least one character, so that it ends.
-pub(crate) fn split(text: &str, columns: usize) -> (&str, &str) {
-    let first = text.chars().next().map_or(0, char::len_utf8);
-    text.split_at(take(text.chars(), columns).max(first))
-}
-
-/// A text in lines of at most so many columns, broken at blanks where there are some.
-pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut rest = text;
-    while width(rest) > columns {
-        let (head, tail) = split(rest, columns);
-        let at = match head.rfind(' ') {
-            Some(blank) if !tail.starts_with(' ') && blank > 0 => blank,
-            _ => head.len(),
-        };
-        lines.push(&rest[..at]);
-        rest = rest[at..].trim_start();
-    }
-    if !rest.is_empty() || lines.is_empty() {
-        lines.push(rest);
-    }
-    lines
-}
+//! Times, sizes and names that are short enough for a table.
 
 /// A number of seconds in at most six columns: `42s`, `3m20s`, `2h05m`, `3d04h`, `120d`.
 pub(crate) fn span(seconds: i64) -> String {
@@ -122,27 +47,6 @@ pub(crate) fn names<'a>(names: impl ExactSizeIterator<Item = &'a str>, most: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_too_long_ends_in_an_ellipsis_or_has_one_within() {
-        let rows = [
-            ("refused", 7, Cut::End, "refused"),
-            ("refused", 6, Cut::End, "refus…"),
-            ("refused", 0, Cut::End, ""),
-            ("日本語", 5, Cut::End, "日本…"),
-            ("日本語", 4, Cut::End, "日…"),
-            ("worker-of-north-12", 9, Cut::Middle, "work…h-12"),
-            ("worker-of-north-12", 1, Cut::Middle, "…"),
-            ("日本語日本語", 6, Cut::Middle, "日…語"),
-        ];
-        for (text, columns, cut, shown) in rows {
-            assert_eq!(fit(text, columns, cut), shown);
-        }
-        assert_eq!(after("日本語", 2), "本語");
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefgh", 3), ["abc", "def", "gh"]);
-        assert_eq!(wrapped("日本", 1), ["日", "本"]);
-    }
 
     #[test]
     fn times_and_sizes_are_short() {

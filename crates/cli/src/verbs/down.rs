@@ -12,7 +12,7 @@ use crate::{
     door::{self, Stopped},
     exit::Exit,
     failure::Failure,
-    holders::{self, Holders},
+    holders::Holders,
     launch,
     output::{Form, Loudness},
     places::Places,
@@ -26,9 +26,6 @@ const FOLLOWING: Duration = Duration::from_secs(5);
 
 /// How long it may take to say what is still there, when the time is over.
 const ASKING: Duration = Duration::from_millis(500);
-
-/// How often it is said that stopping takes its time, where nothing else is seen of it.
-const STILL: Duration = Duration::from_secs(30);
 
 /// Stops everything in reverse order, and Mainstay with it
 #[derive(Debug, Args)]
@@ -52,7 +49,7 @@ impl Down {
         let remaining = launch::Remaining::of(&places.run_dir);
         let stopped = stop(&places, context).and_then(|()| {
             // Whoever closed the connection did so because everything is gone, or it is said here that it is not.
-            Ok(remaining.wait_until_gone(&places.socket(), context.timeout())?)
+            remaining.wait_until_gone(&places.socket(), context.timeout())
         });
         match stopped {
             Ok(()) => is_down(context),
@@ -128,28 +125,9 @@ fn is_down(context: &Context<'_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Nobody answers. When processes hold the project nevertheless, they are asked by a signal: anchor and keeper have the daemon
-/// stop everything in order for it, as they have for a request.
+/// Nobody answers. When processes hold the project nevertheless, they are asked by a signal.
 fn by_signal(error: ClientError, places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
     let Some(holders) = Holders::of(&places.state_dir) else { return Err(error.into()) };
-    let Some(asked) = holders.terminate() else {
-        let failure = holders.unreachable(places, Exit::Failed);
-        return Err(failure.with_help("they are in another pid namespace (a container): end them there"));
-    };
-    context.output.note(&format!(
-        "note: the daemon cannot be reached: {}; TERM was sent to {asked}, which has everything stopped in order",
-        holders::why_unreachable(places),
-    ));
-    for process in holders.into_processes() {
-        match context.timeout() {
-            Some(after) if !process.wait_gone(after) => return Err(ClientError::TimedOut { after }.into()),
-            Some(_) => {}
-            None => {
-                while !process.wait_gone(STILL) {
-                    context.output.note("note: not everything is stopped yet");
-                }
-            }
-        }
-    }
+    holders.end(places, context.timeout(), |text| context.output.note(&format!("note: {text}")))?;
     is_down(context)
 }

@@ -15,7 +15,6 @@ use crate::{
     door,
     exit::Exit,
     failure::Failure,
-    holders::Holders,
     output::Form,
     places::Places,
     project,
@@ -45,7 +44,7 @@ impl Explain {
                 Ok(Exit::Done)
             }
             Ok(_) => Err(other_question()),
-            Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
+            Err(error) if door::is_down(&error, &places) => {
                 show(&self.without_daemon(&places, context)?, context);
                 context.output.note("note: no daemon runs; this is what was last known");
                 Ok(Exit::NoDaemon)

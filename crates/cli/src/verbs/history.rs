@@ -1,7 +1,7 @@
 //! `mainstay history`.
 
 use clap::Args;
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use mainstay_daemon::read_history;
 use mainstay_wire::{Answer, HISTORY_PAGE, HistoryView, Request, SCHEMA_VERSION};
 
@@ -17,37 +17,29 @@ const MOST: usize = 10_000;
 
 /// What happened to services, and who asked for what; works without a daemon too
 #[derive(Debug, Args)]
-#[command(after_help = TIMES_HELP)]
 pub(crate) struct History {
     /// Names, globs (`wor*`), instances (`api@2`) or `all`, also of services that are gone [default: everything]
     #[arg(value_name = "NAME")]
     services: Vec<String>,
 
-    /// From then on
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
+    #[arg(long, value_name = "TIME", help = times::SINCE, value_parser = times::argument, allow_hyphen_values = true)]
+    since: Option<Timestamp>,
 
     /// Before then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = times::argument, allow_hyphen_values = true)]
+    until: Option<Timestamp>,
 
     /// At most the newest N [default: 50; 10000 with `--since` or `--until`]
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<usize>,
 }
 
-/// What a time can look like.
-pub(crate) const TIMES_HELP: &str = "\
-Times: `15m` or `1h 30m` (ago), `10:02`, `today`, `yesterday`, `2026-11-21`, `2026-11-21 10:02`, or RFC 3339.";
-
 impl History {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
-        let now = Zoned::now();
-        let (since, until) = (point(self.since.as_deref(), &now)?, point(self.until.as_deref(), &now)?);
-        let in_time = since.is_some() || until.is_some();
+        let in_time = self.since.is_some() || self.until.is_some();
         let most = self.lines.unwrap_or(if in_time { MOST } else { SHOWN });
         let source = Source::of(context)?;
-        let (events, more) = self.events(&source, since, until, most)?;
+        let (events, more) = self.events(&source, most)?;
         let output = context.output;
         match output.form() {
             Form::Json => output.json(&serde_json::json!({
@@ -70,21 +62,15 @@ impl History {
     }
 
     /// The newest events, page by page from the end; and whether there are more.
-    fn events(
-        &self,
-        source: &Source<'_>,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-        most: usize,
-    ) -> Result<(Vec<HistoryView>, bool), Failure> {
+    fn events(&self, source: &Source<'_>, most: usize) -> Result<(Vec<HistoryView>, bool), Failure> {
         let mut pages: Vec<Vec<HistoryView>> = Vec::new();
         let mut left = most;
         let mut before = None;
         let more = loop {
             let request = Request::History {
                 services: self.services.clone(),
-                since: since.map(|time| time.to_string()),
-                until: until.map(|time| time.to_string()),
+                since: self.since.map(|time| time.to_string()),
+                until: self.until.map(|time| time.to_string()),
                 limit: Some(u32::try_from(left).unwrap_or(u32::MAX).min(HISTORY_PAGE)),
                 before,
             };
@@ -125,12 +111,6 @@ impl<'a> Source<'a> {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The point in time that an option means.
-pub(super) fn point(text: Option<&str>, now: &Zoned) -> Result<Option<Timestamp>, Failure> {
-    let point = text.map(|text| times::parse(text, now)).transpose();
-    point.map_err(|text| Failure::new(Exit::Usage, text))
 }
 
 pub(super) fn other_question() -> Failure {

@@ -8,7 +8,6 @@ use crate::{
     door,
     exit::Exit,
     failure::Failure,
-    holders::Holders,
     output::{Form, Loudness},
     places::Places,
     project,
@@ -90,7 +89,7 @@ impl Question {
         let places = context.places()?;
         let stands = match door::read(&places, context.timeout(), &Request::List) {
             Ok(overview) => self.of(patterns, &overview.services)?,
-            Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
+            Err(error) if door::is_down(&error, &places) => {
                 without_daemon(patterns, &places, context, error)?
             }
             Err(error) => return Err(door::explain(error, &places)),

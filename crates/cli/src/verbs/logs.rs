@@ -1,7 +1,5 @@
 //! `mainstay logs`.
 
-mod when;
-
 use std::{
     collections::BTreeSet,
     ops::ControlFlow,
@@ -10,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use mainstay_decide::glob_matches;
 use mainstay_logs::{Follow, From, Line, Run, Wanted, folders, read};
 use mainstay_model::ServiceId;
@@ -23,6 +21,7 @@ use crate::{
     output::{Form, Output},
     places::Places,
     project::{self, choose},
+    times,
     verbs::Context,
     view::{
         event,
@@ -59,14 +58,13 @@ pub(crate) struct Logs {
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<u64>,
 
-    /// Only what was written then or later: `2026-11-21 10:00`, `10:02`, `today`, `yesterday`, RFC 3339, or how long ago
-    /// (`15m`, `1h 30m`)
-    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true)]
-    since: Option<SystemTime>,
+    #[arg(long, value_name = "TIME", help = times::SINCE, value_parser = times::argument, allow_hyphen_values = true)]
+    since: Option<Timestamp>,
 
     /// Only what was written then or earlier
-    #[arg(long, value_name = "TIME", value_parser = moment, allow_hyphen_values = true, conflicts_with = "follow")]
-    until: Option<SystemTime>,
+    #[arg(long, value_name = "TIME", value_parser = times::argument, allow_hyphen_values = true)]
+    #[arg(conflicts_with = "follow")]
+    until: Option<Timestamp>,
 
     /// Only lines in which this regular expression matches; `(?i)` before it takes capitals for small letters
     #[arg(long, value_name = "REGEX")]
@@ -87,11 +85,6 @@ const LOGS_HELP: &str = "\
 Lines of several services have their service in front, and come in the order in which they were written; those of a single \
 one are as it wrote them. The time of a line is when Mainstay saw it, to a hundredth of a second; with `--json` it is part of \
 each. What was written where nobody noted the time has none: `--since` shows it when its file was written to since.";
-
-/// A moment on the command line.
-fn moment(text: &str) -> Result<SystemTime, String> {
-    when::moment(text, &Zoned::now()).map(SystemTime::from)
-}
 
 /// A run on the command line.
 fn run(text: &str) -> Result<Run, String> {
@@ -128,7 +121,8 @@ impl Logs {
             (None, true) if !says_from => From::Last(FOLLOWED),
             (None, _) => From::Start,
         };
-        Wanted { from, since: self.since, until: self.until, run: self.run, pattern: self.grep.clone() }
+        let (since, until) = (self.since.map(SystemTime::from), self.until.map(SystemTime::from));
+        Wanted { from, since, until, run: self.run, pattern: self.grep.clone() }
     }
 
     /// The folders to read: of what is in the files, of what was once, and of what runs.

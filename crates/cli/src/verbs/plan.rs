@@ -12,7 +12,6 @@ use crate::{
     door,
     exit::Exit,
     failure::Failure,
-    holders::Holders,
     launch,
     output::{Form, Output},
     places::{Places, ProjectFile, Surroundings},
@@ -62,7 +61,7 @@ impl Plan {
     ) -> Result<(Proposal, bool), Failure> {
         match door::ask(places, context.timeout(), &request(project, &self.services)) {
             Ok(answer) => Ok((Proposal::of(answer)?.discreet(places, &context.surroundings), true)),
-            Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
+            Err(error) if door::is_down(&error, places) => {
                 Ok((Proposal::from_nothing(project, &self.services)?, false))
             }
             Err(error) => Err(door::explain(error, places)),

@@ -1,34 +1,33 @@
 //! `mainstay report`.
 
 use clap::Args;
-use jiff::{Zoned, tz::TimeZone};
+use jiff::{Timestamp, tz::TimeZone};
 use mainstay_wire::{Answer, Request, SCHEMA_VERSION};
 
-use super::history::{Source, TIMES_HELP, other_question, point};
-use crate::{exit::Exit, failure::Failure, output::Form, verbs::Context, view};
+use super::history::{Source, other_question};
+use crate::{exit::Exit, failure::Failure, output::Form, times, verbs::Context, view};
 
 /// How well services did: uptime, restarts, failures, outages
 #[derive(Debug, Args)]
-#[command(after_help = TIMES_HELP)]
 pub(crate) struct Report {
     /// Names, globs (`wor*`), instances (`api@2`) or `all`, also of services that are gone [default: all]
     #[arg(value_name = "NAME")]
     services: Vec<String>,
 
-    /// From then on
-    #[arg(long, value_name = "TIME", default_value = "7d")]
-    since: String,
+    #[arg(long, value_name = "TIME", help = times::SINCE, value_parser = times::argument, allow_hyphen_values = true)]
+    #[arg(default_value = "7d")]
+    since: Timestamp,
 }
 
 impl Report {
     pub(crate) fn run(&self, context: &Context<'_>) -> Result<Exit, Failure> {
-        let now = Zoned::now();
-        let since = point(Some(&self.since), &now)?.map(|time| time.to_string());
+        let now = Timestamp::now();
+        let since = Some(self.since.to_string());
         let request = Request::Report { services: self.services.clone(), since: since.clone() };
         let nothing = || Answer::Report {
             schema_version: SCHEMA_VERSION,
             since,
-            until: format!("{:.3}", now.timestamp()),
+            until: format!("{now:.3}"),
             services: Vec::new(),
         };
         let answer = Source::of(context)?.ask(&request)?.unwrap_or_else(nothing);

@@ -17,7 +17,6 @@ use crate::{
     door::{self, Overview},
     exit::{Exit, ServiceStatus},
     failure::Failure,
-    holders::Holders,
     output::Form,
     places::Places,
     project::Project,
@@ -99,9 +98,7 @@ fn one(service: &str, places: &Places, context: &Context<'_>) -> Result<Exit, Fa
             let worst = overview.services.iter().map(health).max().unwrap_or(ServiceStatus::Stopped);
             Ok(Exit::Status(worst))
         }
-        Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
-            without_daemon(service, places, context)
-        }
+        Err(error) if door::is_down(&error, places) => without_daemon(service, places, context),
         Err(ClientError::Refused(error)) if error.code == ErrorCode::NoSuchService => {
             // It may have been added to the files since.
             Err(error.into())

@@ -1,11 +1,7 @@
 //! Text that must fit into so many columns, and may hold anything.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// The columns that a text takes.
-pub(crate) fn width(text: &str) -> usize {
-    text.width()
-}
+use mainstay_top::cut;
+pub(crate) use mainstay_top::cut::{Cut, width};
 
 /// The text on one line and without anything that would move the cursor or turn the line around.
 pub(crate) fn tame(text: &str) -> String {
@@ -22,70 +18,35 @@ pub(crate) fn needs_own_line(name: &str, columns: Option<usize>) -> bool {
     columns.is_some_and(|columns| width(name) > columns / NAME_SHARE)
 }
 
-/// At most this many columns: these shares of the beginning and of the end, and an ellipsis between them.
-pub(crate) fn fit_middle(text: &str, columns: usize, shares: (usize, usize)) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
-    }
-    let kept = columns.saturating_sub(1);
-    let head = kept * shares.0 / (shares.0 + shares.1).max(1);
-    let backwards: String = text.chars().rev().collect();
-    let tail: String = taken(&backwards, kept - head).chars().rev().collect();
-    format!("{}…{tail}", taken(text, head))
-}
-
 /// At most this many columns; what is left out is an ellipsis.
 pub(crate) fn fit(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
-    }
-    let ellipsis = if columns > 0 { "…" } else { "" };
-    format!("{}{ellipsis}", taken(text, columns.saturating_sub(1)))
+    fit_within(text, columns, Cut::End)
 }
 
-/// As much of the beginning as takes no more columns.
-fn taken(text: &str, columns: usize) -> String {
-    let mut left = columns;
-    let fits = |c: &char| {
-        let taken = c.width().unwrap_or(0);
-        let fits = taken <= left;
-        left = left.saturating_sub(taken);
-        fits
-    };
-    text.chars().take_while(fits).collect()
+/// The same, with a say in where something is left out.
+pub(crate) fn fit_within(text: &str, columns: usize, cut: Cut) -> String {
+    cut::fit(text, columns, cut).into_owned()
 }
 
 /// The text in lines of at most this many columns, broken between words; a word that is longer has its line to itself, broken
 /// where it must be. Of any length when `columns` is none.
 pub(crate) fn wrap(text: &str, columns: Option<usize>) -> Vec<String> {
-    let Some(columns) = columns.map(|columns| columns.max(1)) else { return vec![text.to_owned()] };
-    let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
-    for word in text.split(' ') {
-        if used > 0 && used + 1 + width(word) > columns {
-            lines.push(std::mem::take(&mut line));
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-            used += 1;
-        }
-        for c in word.chars() {
-            let taken = c.width().unwrap_or(0);
-            if used > 0 && used + taken > columns {
-                lines.push(std::mem::take(&mut line));
-                used = 0;
-            }
-            line.push(c);
-            used += taken;
-        }
-    }
-    lines.push(line);
-    lines
+    let lines = columns.map_or_else(|| vec![text], |columns| cut::wrapped(text, columns));
+    lines.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// No line takes more columns, and none ends in blanks.
+    #[track_caller]
+    pub(crate) fn assert_fits(text: &str, columns: usize) {
+        for line in text.lines() {
+            assert!(width(line) <= columns, "{} columns: {line}", width(line));
+            assert_eq!(line, line.trim_end());
+        }
+    }
 
     #[test]
     fn what_is_too_long_ends_in_an_ellipsis() {
@@ -101,11 +62,11 @@ mod tests {
 
     #[test]
     fn what_is_cut_in_the_middle_keeps_both_ends() {
-        assert_eq!(fit_middle("warehouse", 9, (1, 1)), "warehouse");
-        assert_eq!(fit_middle("warehouse", 7, (1, 1)), "war…use");
-        assert_eq!(fit_middle("warehouse", 7, (1, 5)), "w…house");
-        assert_eq!(fit_middle("日本語日本語", 6, (1, 1)), "日…語");
-        assert_eq!(fit_middle("warehouse", 1, (1, 1)), "…");
+        assert_eq!(fit_within("warehouse", 9, Cut::Within(1, 1)), "warehouse");
+        assert_eq!(fit_within("warehouse", 7, Cut::Within(1, 1)), "war…use");
+        assert_eq!(fit_within("warehouse", 7, Cut::Within(1, 5)), "w…house");
+        assert_eq!(fit_within("日本語日本語", 6, Cut::Within(1, 1)), "日…語");
+        assert_eq!(fit_within("warehouse", 1, Cut::Within(1, 1)), "…");
     }
 
     #[test]

@@ -183,6 +183,7 @@ pub(crate) mod tests {
     use mainstay_wire::ReasonView;
 
     use super::*;
+    use crate::view::cut::tests::assert_fits;
 
     pub(crate) fn zone() -> TimeZone {
         TimeZone::fixed(jiff::tz::offset(1))
@@ -250,19 +251,12 @@ pub(crate) mod tests {
     }
 
     #[track_caller]
-    pub(crate) fn fits(text: &str, columns: usize) {
-        for line in text.lines() {
-            assert!(width(line) <= columns, "{} columns: {line}", width(line));
-            assert_eq!(line, line.trim_end());
-        }
-    }
-
     #[test]
     fn at_eighty_and_two_hundred_columns() {
         let narrow = render(&morning(), &zone(), Some(80), Paint::Plain);
         let wide = render(&morning(), &zone(), Some(200), Paint::Plain);
-        fits(&narrow, 80);
-        fits(&wide, 200);
+        assert_fits(&narrow, 80);
+        assert_fits(&wide, 200);
         insta::assert_snapshot!(format!("{narrow}\n{wide}"));
     }
 
@@ -273,8 +267,8 @@ pub(crate) mod tests {
         events.push(event("09:01:00.000", Some(&name), ("starting", "completed"), "completed with exit 0"));
         let narrow = render(&events, &zone(), Some(80), Paint::Plain);
         let wide = render(&events, &zone(), Some(200), Paint::Plain);
-        fits(&narrow, 80);
-        fits(&wide, 200);
+        assert_fits(&narrow, 80);
+        assert_fits(&wide, 200);
         insta::assert_snapshot!(format!("{narrow}\n{wide}"));
         assert!(render(&events, &zone(), None, Paint::Plain).contains(&name));
         // Too narrow for anything, it is still whole lines.

@@ -187,7 +187,7 @@ mod tests {
     use mainstay_wire::{FailureView, OutageView, ReasonView};
 
     use super::*;
-    use crate::view::history::tests::{fits, zone};
+    use crate::view::{cut::tests::assert_fits, history::tests::zone};
 
     fn report(service: &str, up: Option<f64>) -> ReportView {
         ReportView {
@@ -243,7 +243,7 @@ mod tests {
     fn table(services: &[ReportView], columns: usize) -> String {
         let text = render(services, &period(), &zone(), Some(columns), Paint::Plain);
         // The sentence below the table is as long as it is.
-        fits(text.split("\n\n").next().unwrap_or_default(), columns);
+        assert_fits(text.split("\n\n").next().unwrap_or_default(), columns);
         text
     }
 

@@ -234,6 +234,7 @@ pub(crate) mod tests {
     use mainstay_wire::{ExitView, ReasonView};
 
     use super::*;
+    use crate::view::cut::tests::assert_fits;
 
     /// A service of this phase.
     pub(crate) fn service(id: &str, phase: &str, reason: &str) -> ServiceView {
@@ -287,24 +288,17 @@ pub(crate) mod tests {
     }
 
     #[track_caller]
-    fn fits(text: &str, columns: usize) {
-        for line in text.lines() {
-            assert!(width(line) <= columns, "{} columns: {line}", width(line));
-            assert_eq!(line, line.trim_end());
-        }
-    }
-
     #[test]
     fn at_eighty_columns() {
         let text = render(&shop(), now(), Some(80), Paint::Plain);
-        fits(&text, 80);
+        assert_fits(&text, 80);
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn at_two_hundred_columns() {
         let text = render(&shop(), now(), Some(200), Paint::Plain);
-        fits(&text, 200);
+        assert_fits(&text, 200);
         insta::assert_snapshot!(text);
     }
 
@@ -328,8 +322,8 @@ pub(crate) mod tests {
     #[test]
     fn a_long_name_stands_above_its_row() {
         let text = |columns| render(&long_names(), now(), columns, Paint::Plain);
-        fits(&text(Some(80)), 80);
-        fits(&text(Some(200)), 200);
+        assert_fits(&text(Some(80)), 80);
+        assert_fits(&text(Some(200)), 200);
         insta::assert_snapshot!(format!("{}\n{}\n{}", text(Some(80)), text(Some(200)), text(None)));
         // Too narrow for anything, it is still whole lines.
         assert_eq!(text(Some(10)).lines().count(), 18);
@@ -343,7 +337,7 @@ pub(crate) mod tests {
         services[0].reason.text =
             "http http://127.0.0.1:80/ answered 503 (2 of 3 failures in a row)".to_owned();
         let text = render(&services, now(), Some(80), Paint::Plain);
-        fits(&text, 80);
+        assert_fits(&text, 80);
         insta::assert_snapshot!(text);
         let coloured = render(&services, now(), Some(80), Paint::Colour);
         assert!(
@@ -386,7 +380,7 @@ pub(crate) mod tests {
         let mut shown = String::new();
         for columns in [Some(80), Some(200), None] {
             let text = render(&services, now(), columns, Paint::Plain);
-            fits(&text, columns.unwrap_or(200));
+            assert_fits(&text, columns.unwrap_or(200));
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.len(), 1001);
             shown.push_str(&format!("{}\n…\n{}\n\n", lines[..4].join("\n"), lines[998..].join("\n")));

@@ -99,6 +99,7 @@ pub(crate) fn render(rows: &[Row], columns: Option<usize>, paint: Paint) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::cut::tests::assert_fits;
 
     fn row(section: &str, key: &str, value: &str, origin: &str) -> Row {
         Row {
@@ -138,24 +139,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn fits(text: &str, columns: usize) {
-        for line in text.lines() {
-            assert!(width(line) <= columns, "{} columns: {line}", width(line));
-            assert_eq!(line, line.trim_end());
-        }
-    }
-
     #[test]
     fn at_eighty_columns() {
         let text = render(&shop(), Some(80), Paint::Plain);
-        fits(&text, 80);
+        assert_fits(&text, 80);
         insta::assert_snapshot!(text);
     }
 
     #[test]
     fn at_two_hundred_columns() {
         let text = render(&shop(), Some(200), Paint::Plain);
-        fits(&text, 200);
+        assert_fits(&text, 200);
         insta::assert_snapshot!(text);
     }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::{
     output::Paint,
     view::{
-        cut::{fit_middle, width},
+        cut::{Cut, fit_within, width},
         style,
     },
 };
@@ -18,7 +18,7 @@ const SHARE: usize = 4;
 
 /// How much is kept of the beginning and of the end of a name, in the order in which it is tried: what tells one of many long
 /// names from the others is mostly in the end.
-const SHARES: [(usize, usize); 4] = [(1, 1), (1, 3), (3, 1), (0, 1)];
+const CUTS: [Cut; 4] = [Cut::MIDDLE, Cut::Within(1, 3), Cut::Within(3, 1), Cut::Within(0, 1)];
 
 /// Begins what a terminal is told.
 const ESCAPE: u8 = 0x1b;
@@ -29,7 +29,7 @@ pub(crate) struct Prefixes {
     paint: Paint,
     columns: usize,
     /// How many columns a name may have and how it is cut; nothing where lines may be of any length.
-    cut: Option<(usize, (usize, usize))>,
+    cut: Option<(usize, Cut)>,
     made: HashMap<String, String>,
 }
 
@@ -54,8 +54,7 @@ impl Prefixes {
     /// `api  | `
     pub(crate) fn of(&mut self, name: &str) -> &[u8] {
         if !self.made.contains_key(name) {
-            let shown =
-                self.cut.map_or_else(|| name.to_owned(), |(most, shares)| fit_middle(name, most, shares));
+            let shown = self.cut.map_or_else(|| name.to_owned(), |(most, cut)| fit_within(name, most, cut));
             let text = format!("{shown}{} | ", " ".repeat(self.columns.saturating_sub(width(&shown))));
             self.made.insert(name.to_owned(), self.paint.apply(style::service(name), &text));
         }
@@ -69,12 +68,12 @@ pub(crate) fn end(text: &[u8], paint: Paint) -> &'static [u8] {
 }
 
 /// How these names are cut so that they still differ. Not at all, when they would not.
-fn cut(names: &HashSet<&str>, most: usize) -> Option<(usize, (usize, usize))> {
-    let differ = |shares: &(usize, usize)| {
-        let shown: HashSet<String> = names.iter().map(|name| fit_middle(name, most, *shares)).collect();
+fn cut(names: &HashSet<&str>, most: usize) -> Option<(usize, Cut)> {
+    let differ = |cut: &Cut| {
+        let shown: HashSet<String> = names.iter().map(|name| fit_within(name, most, *cut)).collect();
         shown.len() == names.len()
     };
-    SHARES.into_iter().find(differ).map(|shares| (most, shares))
+    CUTS.into_iter().find(differ).map(|cut| (most, cut))
 }
 
 #[cfg(test)]

@@ -34,6 +34,16 @@ pub fn passable_dir(path: &Path) -> Result<(), HostError> {
     own_dir(path, PASSABLE_MODE)
 }
 
+/// Opens the file for reading and writing, and makes it with mode 0600 when there is none. It follows no symbolic link.
+///
+/// # Errors
+/// `open(2)`.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).custom_flags(NO_LINKS).open(path)
+}
+
 fn own_dir(path: &Path, mode: u32) -> Result<(), HostError> {
     DirBuilder::new()
         .recursive(true)

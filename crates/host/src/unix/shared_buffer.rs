@@ -2,12 +2,9 @@
 
 use std::{
     ffi::c_void,
-    fs::{File, OpenOptions},
+    fs::File,
     io,
-    os::{
-        fd::AsFd,
-        unix::fs::{FileExt, OpenOptionsExt},
-    },
+    os::{fd::AsFd, unix::fs::FileExt},
     path::Path,
     ptr::{self, NonNull},
     slice,
@@ -18,6 +15,8 @@ use rustix::{
     fs::FallocateFlags,
     mm::{MapFlags, ProtFlags, mlock, mmap, munmap},
 };
+
+use crate::open_private;
 
 /// A mapping of a file; every store reaches the file in the order of the program, whatever happens to the process.
 #[derive(Debug)]
@@ -46,14 +45,7 @@ impl SharedBuffer {
     /// # Errors
     /// The file cannot be made or mapped, or its file system is full.
     pub fn open(path: &Path, length: usize) -> io::Result<(Self, Found)> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(path)?;
+        let file = open_private(path)?;
         let found = if file.metadata()?.len() == length as u64 { Found::Kept } else { Found::Fresh };
         if found == Found::Fresh {
             file.set_len(0)?;

@@ -2,16 +2,16 @@
 //! knows nothing of pipes and batches.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     os::{
         fd::AsRawFd,
-        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{FileExt, MetadataExt},
     },
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{private_dir, rename_new};
+use mainstay_host::{open_private, private_dir, rename_new};
 use mainstay_wire::{LOG_INDEX_OF_CURRENT, LogFile, LogMark, WireWhenFull};
 
 use super::{
@@ -210,14 +210,7 @@ impl Folder {
     }
 
     fn open_current(&mut self, is_new: bool) -> io::Result<u64> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(mainstay_host::NO_LINKS)
-            .open(self.current_path())?;
+        let file = open_private(&self.current_path())?;
         let data = file.metadata()?;
         if !data.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "`current` is no file"));

@@ -1,13 +1,9 @@
 //! The side index of `current`: which byte was seen when, in which run. It is a hint for those who read: nothing that is
 //! written depends on it, and whatever is wrong with it is thrown away.
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
+use mainstay_host::open_private;
 use mainstay_wire::{LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind};
 
 /// A mark is not followed by another one of the same run within this time: a hundred a second are 2.4 KB.
@@ -28,7 +24,7 @@ pub(super) struct Index {
 impl Index {
     /// Opens the index at this path for a log file with this inode and of this size. One of another log file is begun anew.
     pub(super) fn open(path: &Path, inode: u64, size: u64) -> io::Result<Self> {
-        let file = open(path)?;
+        let file = open_private(path)?;
         let end = file.metadata()?.len();
         let mut index = Self { file, end: end - end % RECORD, last: None };
         if index.header() == Some(LogIndexHeader { inode }) {
@@ -93,17 +89,6 @@ pub(super) fn inode_of(path: &Path) -> Option<u64> {
     let mut bytes = [0; LOG_INDEX_RECORD];
     File::open(path).ok()?.read_exact_at(&mut bytes, 0).ok()?;
     LogIndexHeader::from_bytes(&bytes).map(|header| header.inode)
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(mainstay_host::NO_LINKS)
-        .open(path)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::{
     path::Path,
 };
 
-use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_fifo, read_stat, reopen_for_reading};
+use mainstay_host::{
+    Attempt, KeptExit, Process, ProcessRow, open_fifo, open_private, read_stat, reopen_for_reading,
+};
 use mainstay_model::Signal;
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
@@ -15,7 +17,7 @@ use super::{
     Supervisor,
     begin::fifo_name,
     slots::{Ending, Live, Parent, Slot, State},
-    store::{Store, Stored, open},
+    store::{Store, Stored},
 };
 use crate::{pump::Begins, report::say};
 
@@ -46,8 +48,8 @@ impl Supervisor {
     /// Reads one slot, after having asked for its lock: when that is free, nobody writes there any more. Without what the
     /// process wrote: somebody has the lock.
     fn know(&mut self, path: &Path) -> Option<(usize, Option<ChildPart>)> {
-        let is_locked =
-            open(path).is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+        let is_locked = open_private(path)
+            .is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
         match Store::read(path) {
             Ok(Some(Stored { store, record, child })) => {
                 self.pump.know(&record.slot, &record.log);

@@ -11,12 +11,13 @@ use std::{
 };
 
 use mainstay_host::{
-    ChildRecord, Identity, Limits, Lock, Output, Process, SpawnRequest, Waker, monotonic_nanos, spawn,
+    ChildRecord, Identity, Limits, Lock, Output, Process, SpawnRequest, Waker, monotonic_nanos, open_private,
+    spawn,
 };
 use mainstay_model::{SpawnFailure, SpawnFailureKind};
 use mainstay_wire::{Program, SlotWrite};
 
-use super::store::{apply, encode_child, open};
+use super::store::{apply, encode_child};
 
 /// Threads that work at the same time, not counting those that hang.
 const THREADS: usize = 4;
@@ -146,7 +147,7 @@ impl Spawner {
         let shared = Arc::clone(&self.shared);
         let wait = move || {
             // The lock goes with the file at once: who has the keeper's lock is alone with the slots.
-            let _ = open(&path).and_then(|file| file.lock());
+            let _ = open_private(&path).and_then(|file| file.lock());
             shared.tell(Done::LockFree { slot });
         };
         let started = Builder::new().name("lock".to_owned()).stack_size(STACK_BYTES).spawn(wait);
@@ -189,7 +190,7 @@ impl Shared {
             kind: SpawnFailureKind::Other,
             text: format!("`{}` cannot be written: {error}", job.path.display()),
         };
-        let file = open(&job.path).map_err(cannot_write)?;
+        let file = open_private(&job.path).map_err(cannot_write)?;
         file.lock().map_err(cannot_write)?;
         crate::fault::point();
         apply(&file, &job.intent).map_err(cannot_write)?;

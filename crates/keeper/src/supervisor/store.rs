@@ -1,13 +1,13 @@
 //! The record of one slot in its file. The new process itself writes the beginning of it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use mainstay_host::ChildFacts;
+use mainstay_host::{ChildFacts, open_private};
 use mainstay_wire::{CHILD_BYTES, ChildPart, SlotRecord, SlotWrite};
 
 use crate::report::say;
@@ -56,7 +56,7 @@ impl Store {
     /// Makes this the record. When that fails it is said, and the keeper goes on with what it knows.
     pub(super) fn write(&mut self, record: &SlotRecord) {
         let written = self.prepare(record).and_then(|write| {
-            let file = open(&self.path).map_err(|error| error.to_string())?;
+            let file = open_private(&self.path).map_err(|error| error.to_string())?;
             apply(&file, &write).map_err(|error| error.to_string())
         });
         if let Err(error) = written {
@@ -67,7 +67,7 @@ impl Store {
     /// Writes the whole file, which is gone, with what the process once wrote of itself.
     pub(super) fn restore(&mut self, record: &SlotRecord, child: ChildPart) {
         // The process first: a record of a run without one says that it never began.
-        let written = open(&self.path).and_then(|file| file.write_all_at(&child.to_bytes(), 0));
+        let written = open_private(&self.path).and_then(|file| file.write_all_at(&child.to_bytes(), 0));
         match written {
             Ok(()) => self.write(record),
             Err(error) => say(format_args!("cannot write `{}`: {error}", self.path.display())),
@@ -77,18 +77,6 @@ impl Store {
     pub(super) fn remove(&self) {
         let _ = fs::remove_file(&self.path);
     }
-}
-
-/// Opens the file of a slot, and makes it when there is none.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(mainstay_host::NO_LINKS)
-        .open(path)
 }
 
 /// Writes one area.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ratatui_core::style::Style;
 
 use super::pen::Pen;
-use crate::{Model, clean, roster::Service, text};
+use crate::{Model, clean, cut, roster::Service, text};
 
 /// Columns of the labels.
 const LABELS: u16 = 12;
@@ -20,7 +20,7 @@ pub(super) fn lines(model: &mut Model, pen: &mut Pen<'_>) {
     let facts = facts(model, service);
     let mut rows: Vec<(&str, &str, Style)> = Vec::new();
     for (label, value, style) in &facts {
-        for (place, part) in text::wrapped(value, usize::from(width)).into_iter().enumerate() {
+        for (place, part) in cut::wrapped(value, usize::from(width)).into_iter().enumerate() {
             rows.push((if place == 0 { label } else { "" }, part, *style));
         }
     }

@@ -6,13 +6,14 @@ use super::pen::{Pen, columns};
 use crate::{
     Model,
     arrange::Shape,
+    cut::{self, Cut},
     help::Hint,
     layout::Strip,
     log::LongLines,
     message::Tone,
     model::{Focus, Link, PANES, Pane, PromptKind},
     sort::{Direction, SortKey},
-    text::{self, Cut},
+    text,
 };
 
 /// How many names the title of the pane lists.
@@ -39,7 +40,7 @@ pub(super) fn header(model: &Model, pen: &mut Pen<'_>) {
     };
     let mut facts = Strip::new(start + 2, width.saturating_sub(1));
     for (label, value) in facts_of(model) {
-        let taken = text::width(label) + 1 + text::width(&value);
+        let taken = cut::width(label) + 1 + cut::width(&value);
         facts.put(taken, 3, (label, value));
     }
     for (x, (label, value)) in facts.iter() {
@@ -73,7 +74,7 @@ pub(crate) fn phase_strip(model: &Model) -> Strip<PhaseTab> {
     let phases = model.roster.counts().into_iter();
     let phases = phases.map(|(phase, count)| (Some(phase.to_owned()), format!(" {phase} {count} ")));
     for (phase, text) in std::iter::once(all).chain(phases) {
-        strip.put(text::width(&text), 0, PhaseTab { phase, text });
+        strip.put(cut::width(&text), 0, PhaseTab { phase, text });
     }
     strip
 }
@@ -97,7 +98,7 @@ pub(super) fn phases(model: &Model, pen: &mut Pen<'_>) {
 pub(crate) fn pane_strip(model: &Model) -> Strip<Pane> {
     let mut strip = Strip::new(1, model.size.width);
     for (pane, title) in PANES {
-        strip.put(text::width(title) + 2, 1, pane);
+        strip.put(cut::width(title) + 2, 1, pane);
     }
     strip
 }
@@ -170,8 +171,7 @@ pub(super) fn status(model: &Model, pen: &mut Pen<'_>) {
         let x = pen.put(1, y, width, label, pen.paint.label());
         // The end of what is typed is what is looked at.
         let room = usize::from(width.saturating_sub(x + 1));
-        let shown =
-            text::after(&prompt.text, text::width(&prompt.text).saturating_sub(room.saturating_sub(1)));
+        let shown = cut::after(&prompt.text, cut::width(&prompt.text).saturating_sub(room.saturating_sub(1)));
         let x = pen.put(x, y, width, shown, Style::new());
         let x = pen.put(x, y, 1, " ", pen.paint.chosen());
         if prompt.text.is_empty() {
@@ -210,7 +210,7 @@ fn state_of_table(model: &Model) -> String {
         state.push(format!("{} marked", model.marks.len()));
     }
     if !model.filter.is_open() {
-        state.push(format!("/{}", text::fit(model.filter.text(), 24, Cut::End)));
+        state.push(format!("/{}", cut::fit(model.filter.text(), 24, Cut::End)));
     }
     if model.shape == Shape::Tree {
         state.push("tree".to_owned());
@@ -236,7 +236,7 @@ pub(crate) fn hint_strip(model: &Model) -> Strip<Hint> {
     };
     let mut strip = Strip::new(1, model.size.width);
     for hint in hints {
-        let taken = text::width(&hint.shown) + 1 + text::width(hint.text);
+        let taken = cut::width(&hint.shown) + 1 + cut::width(hint.text);
         if !strip.put(taken, 2, hint) {
             break;
         }

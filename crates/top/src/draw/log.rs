@@ -5,8 +5,8 @@ use ratatui_core::{layout::Rect, style::Style};
 use super::pen::{Pen, columns};
 use crate::{
     Model,
+    cut::{self, Cut},
     log::{Log, LogLine, LongLines},
-    text::{self, Cut},
 };
 
 /// Longer names before lines are cut.
@@ -90,12 +90,12 @@ fn rows_of_line<'a>(number: u64, line: &'a LogLine, log: &Log, width: usize) -> 
 /// A line as rows of the pane.
 fn parts(line: &LogLine, long_lines: LongLines, column: usize, width: usize) -> Vec<&str> {
     match long_lines {
-        LongLines::Cut => vec![text::after(&line.text, column)],
+        LongLines::Cut => vec![cut::after(&line.text, column)],
         LongLines::Wrapped => {
             let mut parts = Vec::new();
             let mut rest = line.text.as_str();
-            while text::width(rest) > width {
-                let (part, after) = text::split(rest, width);
+            while cut::width(rest) > width {
+                let (part, after) = cut::split(rest, width);
                 parts.push(part);
                 rest = after;
             }
@@ -106,14 +106,14 @@ fn parts(line: &LogLine, long_lines: LongLines, column: usize, width: usize) -> 
 }
 
 fn name_width(model: &Model) -> u16 {
-    let widest = model.log.sources.iter().map(|source| text::width(&source.id)).max().unwrap_or(0);
+    let widest = model.log.sources.iter().map(|source| cut::width(&source.id)).max().unwrap_or(0);
     u16::try_from(widest.min(NAME_LIMIT)).unwrap_or(0)
 }
 
 fn name(model: &Model, line: &LogLine, area: Rect, pen: &mut Pen<'_>) {
     let id = model.log.sources.get(line.source).map_or("", |source| &source.id);
     let style = pen.paint.source(line.source);
-    pen.put_cut(area.x, area.y, area.width, (id, Cut::Middle), style);
+    pen.put_cut(area.x, area.y, area.width, (id, Cut::MIDDLE), style);
     pen.put(area.right(), area.y, columns(BAR), BAR, pen.paint.aside());
 }
 

@@ -7,10 +7,10 @@ use ratatui_core::{
 
 use super::pen::{Pen, columns};
 use crate::{
+    cut::Cut,
     help::{Section, sections},
     layout::middle,
     model::Question,
-    text::Cut,
 };
 
 /// Columns of the keys in the help.

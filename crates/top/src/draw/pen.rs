@@ -4,7 +4,7 @@ use ratatui_core::{buffer::Buffer, layout::Rect, style::Style, widgets::Widget};
 use ratatui_widgets::{block::Block, clear::Clear};
 
 use crate::{
-    text::{self, Cut},
+    cut::{self, Cut},
     theme::Paint,
 };
 
@@ -37,7 +37,7 @@ impl<'a> Pen<'a> {
         (text, cut): (&str, Cut),
         style: Style,
     ) -> u16 {
-        self.put(x, y, width, &text::fit(text, usize::from(width), cut), style)
+        self.put(x, y, width, &cut::fit(text, usize::from(width), cut), style)
     }
 
     /// Writes a text so that it ends before `end`; gives its first column.
@@ -65,5 +65,5 @@ impl<'a> Pen<'a> {
 
 /// The columns of a text, as a terminal counts them.
 pub(super) fn columns(text: &str) -> u16 {
-    u16::try_from(text::width(text)).unwrap_or(u16::MAX)
+    u16::try_from(cut::width(text)).unwrap_or(u16::MAX)
 }

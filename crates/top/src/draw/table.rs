@@ -7,9 +7,9 @@ use crate::{
     Model,
     arrange::Row,
     columns::{Column, Placed},
+    cut::Cut,
     model::{Focus, Link},
     roster::Service,
-    text::Cut,
 };
 
 /// The row of headings; the one that is sorted by has an arrow.
@@ -119,7 +119,7 @@ fn name(
     let x = pen.put(x, y, width, &row.guide, pen.paint.aside());
     let others = row.others_text();
     let room = end.saturating_sub(x + columns(&others));
-    let x = pen.put_cut(x, y, room, (&service.id, Cut::Middle), style);
+    let x = pen.put_cut(x, y, room, (&service.id, Cut::MIDDLE), style);
     pen.put(x, y, end.saturating_sub(x), &others, pen.paint.aside());
 }
 

@@ -9,7 +9,6 @@ use crate::{
     door,
     exit::Exit,
     failure::Failure,
-    holders::Holders,
     output::Form,
     places::Places,
     verbs::{Context, history::other_question, plan::Proposal},
@@ -69,7 +68,7 @@ impl Versions {
             to @ Some(_) => Request::PlanRollback { to },
         };
         match door::ask(places, context.timeout(), &request) {
-            Err(error) if error.is_no_daemon() && Holders::of(&places.state_dir).is_none() => {
+            Err(error) if door::is_down(&error, places) => {
                 Ok(read_generations(&places.state_dir, self.generation)?)
             }
             result => result.map_err(|error| door::explain(error, places)),

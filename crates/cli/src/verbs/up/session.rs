@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mainstay_client::ClientError;
 use mainstay_logs::{Follow, Handle, LogError};
 use mainstay_wire::{Answer, EventView, ServiceView, Settled};
 
@@ -55,8 +54,10 @@ pub(super) enum Wake {
     Line { service: String, text: Vec<u8> },
     /// No more lines come.
     LogsEnded(Result<(), LogError>),
-    /// A request to stop has come to its end.
-    Stopped(Result<Stopped, ClientError>),
+    /// How far a request to stop is.
+    Stopping(String),
+    /// It has come to its end.
+    Stopped(Result<Stopped, Failure>),
 }
 
 /// What the person sees of it.
@@ -201,6 +202,7 @@ impl<'a> Session<'a> {
                 }
                 self.logs = None;
             }
+            Wake::Stopping(text) => self.screen.say(&text),
             Wake::Stopped(result) => {
                 self.open_stops -= 1;
                 self.stopped |= result? == Stopped::Answered;
@@ -287,7 +289,10 @@ impl<'a> Session<'a> {
         self.open_stops += 1;
         let (course, wakes) = (Arc::clone(&self.course), self.wakes.clone());
         // The loop may be over when that is.
-        thread::spawn(move || _ = wakes.send(Wake::Stopped(stop(&course, kill))));
+        thread::spawn(move || {
+            let stopped = stop(&course, kill, &wakes);
+            _ = wakes.send(Wake::Stopped(stopped));
+        });
     }
 
     fn end(&mut self) -> Result<Option<Exit>, Failure> {
@@ -316,17 +321,16 @@ pub(super) fn lost() -> Failure {
 }
 
 /// Stops everything, and waits until it is gone; after whatever is just being started.
-fn stop(course: &Course, kill: bool) -> Result<Stopped, ClientError> {
+fn stop(course: &Course, kill: bool, wakes: &SyncSender<Wake>) -> Result<Stopped, Failure> {
     let places = course.places().clone();
     let remaining = Remaining::of(&places.run_dir);
     let mut stopped = door::stop_all(&places.socket(), None, kill)?;
-    // Its socket may be gone from under it, and it goes on: then those who hold it are asked.
+    // Its socket may be gone from under it, and it goes on: then those who hold it are asked, for as long as it takes.
     let holders = Holders::of(&places.state_dir).filter(|_| stopped == Stopped::NobodyThere);
-    if let Some(holders) = holders.filter(|holders| holders.terminate().is_some()) {
+    if let Some(holders) = holders {
+        // The loop may be over when that is said.
+        holders.end(&places, None, |text| _ = wakes.send(Wake::Stopping(text.to_owned())))?;
         stopped = Stopped::Answered;
-        for process in holders.into_processes() {
-            process.wait_gone(LEAVING);
-        }
     }
     remaining.wait_until_gone(&places.socket(), Some(LEAVING))?;
     Ok(stopped)
