@@ -261,6 +261,26 @@ fn logs_are_read_and_followed() {
     daemon.end();
 }
 
+#[test]
+fn errors_that_are_kept_apart_have_a_log_of_their_own() {
+    let script = "echo web one; echo bad one >&2; exec sleep 1000";
+    let toml = format!("[service.web]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nlog.split = true\n");
+    let Some(stage) = Stage::new(&toml) else { return };
+    stage.project.up().expect(0);
+    stage.project.wait_for_text(".mainstay/logs/web+stderr/current", "bad one");
+    stage.says(&["tail", "web"], 0, "web one\n\n");
+    stage.says(&["tail", "web", "stderr"], 0, "bad one\n\n");
+    stage.says(&["tail", "-4", "web", "stderr"], 0, "one\n\n");
+    let mut tail = Following::new(&stage, &["tail", "-f", "web", "stderr"]);
+    tail.wait_for("==> Press Ctrl-C to exit <==\nbad one\n");
+    stage.says(&["restart", "web"], 0, "web: stopped\nweb: started\n");
+    tail.wait_for("bad one\nbad one\n");
+    tail.end();
+    let mut tail = Following::new(&stage, &["tail", "-f", "web"]);
+    tail.wait_for("==> Press Ctrl-C to exit <==\nweb one\nweb one\n");
+    tail.end();
+}
+
 /// A client that goes on.
 struct Following {
     child: Child,
