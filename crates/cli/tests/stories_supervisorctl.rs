@@ -20,10 +20,10 @@ use std::{
     time::Duration,
 };
 
-use story::{PATIENCE, Project, Said, exists, is_alive, processes, skipped, wait_until};
+use story::{PATIENCE, Project, Said, client, exists, is_alive, processes, wait_until};
 
 /// Where `cargo xtask test` puts it.
-const CLIENT: &str = "mainstay-ci/supervisor-4.3.0";
+const CLIENT: &str = "supervisor-4.3.0";
 
 const SERVICES: &str = r#"
 [service.web]
@@ -57,14 +57,7 @@ struct Stage {
 impl Stage {
     /// `None`, which was said, where there is no client.
     fn new(toml: &str) -> Option<Self> {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-        let client = cache.unwrap_or_default().join(CLIENT);
-        if !client.join("supervisor/supervisorctl.py").is_file() {
-            skipped("there is no supervisorctl; `cargo xtask test --only setup` installs it");
-            return None;
-        }
+        let client = client(CLIENT, "supervisor/supervisorctl.py")?;
         Some(Self { project: Project::new(toml), client })
     }
 
