@@ -10,7 +10,7 @@
 
 mod story;
 
-use story::{Project, free_port, is_alive, kill, wait_until};
+use story::{Project, client, free_port, is_alive, kill, wait_until};
 
 /// Answers over HTTP: 200 as long as there is a file `ok`, else 503.
 const WEB: &str = r#"
@@ -240,6 +240,66 @@ ready = { fd = 3 }
     replace_daemon(&project);
     let socket = project.wait_for_phase("socket", "running");
     assert_eq!((socket["pid"].as_u64(), &socket["said"]), (Some(u64::from(pid)), &"warm".into()));
+}
+
+/// What a service with PyPI's `sdnotify` says: that it comes, that it is ready, and so on until there is a file `go`.
+const SDNOTIFY: &str = r#"
+import os, sdnotify, signal, sys, time
+line = sdnotify.SystemdNotifier(debug=True)
+def reload(*_):
+    line.notify("RELOADING=1\nMONOTONIC_USEC=%d\nSTATUS=reading it again" % (time.monotonic_ns() // 1000))
+    open("reloading", "w").close()
+    while not os.path.exists("reloaded"): time.sleep(0.02)
+    line.notify("READY=1\nSTATUS=with 2 settings")
+def stop(*_):
+    line.notify("STOPPING=1\nSTATUS=saving what there is")
+    open("stopping", "w").close()
+    while not os.path.exists("stopped"): time.sleep(0.02)
+    sys.exit(0)
+signal.signal(signal.SIGHUP, reload)
+signal.signal(signal.SIGTERM, stop)
+line.notify("STATUS=loading 40 %")
+while not os.path.exists("go"): time.sleep(0.02)
+line.notify("READY=1")
+line.notify("STATUS=with 1 setting")
+while True:
+    if not os.path.exists("silent"): line.notify("WATCHDOG=1")
+    time.sleep(0.1)
+"#;
+
+#[test]
+fn the_words_of_sdnotify_are_taken() {
+    let Some(library) = client("sdnotify-0.3.2", "sdnotify/__init__.py") else { return };
+    let project = Project::new(&format!(
+        "{FAST}[service.api]\ncommand = [\"python3\", \"api.py\"]\nready = {{ notify = true }}\nwatchdog = \"1500ms\"\n\
+         reload = {{ signal = \"HUP\" }}\nenv = {{ PYTHONPATH = '{}', PYTHONDONTWRITEBYTECODE = \"1\" }}\n",
+        library.display()
+    ));
+    project.write("api.py", SDNOTIFY);
+    let mut up = project.spawn(&["up", "-d"]);
+    wait_until("a daemon answers", || project.run(&["status", "api"]).code == 150);
+    wait_until("it says how far it is", || project.service("api")["said"] == "loading 40 %");
+    assert_eq!(project.service("api")["phase"], "starting");
+    project.write("go", "");
+    assert_eq!(up.wait(), 0);
+    wait_until("it says that it is ready", || project.service("api")["said"] == "with 1 setting");
+    assert_eq!(reason(&project, "api").1, "ready: its READY=1");
+    let mut reload = project.spawn(&["reload", "api"]);
+    wait_until("it says that it reloads", || project.service("api")["said"] == "reading it again");
+    project.write("reloaded", "");
+    assert_eq!(reload.wait(), 0);
+    wait_until("it has reloaded", || project.service("api")["said"] == "with 2 settings");
+    let pid = project.pid("api");
+    project.write("silent", "");
+    wait_until("it fell silent", || project.service("api")["exit"]["signal"] == "ABRT");
+    std::fs::remove_file(project.dir.join("silent")).unwrap();
+    wait_until("it came back", || project.service("api")["phase"] == "running" && project.pid("api") != pid);
+    let mut stop = project.spawn(&["stop", "api"]);
+    wait_until("it says that it ends", || project.service("api")["said"] == "saving what there is");
+    assert_eq!(project.service("api")["phase"], "stopping");
+    project.write("stopped", "");
+    assert_eq!(stop.wait(), 0);
+    assert_eq!(project.service("api")["exit"]["code"], 0);
 }
 
 #[test]

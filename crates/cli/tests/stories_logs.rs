@@ -171,3 +171,60 @@ fn a_full_disk_is_shown_and_output_that_may_be_dropped_is_counted() {
     wait_until("and counted", || status()["written_bytes"].as_u64() > Some(20));
     assert!(project.log("api").lines().all(|line| line == "a line"), "{}", project.log("api"));
 }
+
+#[test]
+fn streams_are_kept_apart_and_read_as_one() {
+    let project = Project::new(
+        "[service.web]\ncommand = [\"sh\", \"-c\", \"\"\"\necho out 1; sleep 0.05; echo err 1 >&2; sleep 0.05; echo up >&2\n\
+         until [ -e go ]; do sleep 0.02; done; echo out 2; sleep 0.05; echo err 2 >&2; exec sleep 1000\"\"\"]\n\
+         log.split = true\nready = { log = \"^up$\" }\n\
+         [service.one]\ncommand = [\"sh\", \"-c\", \"echo out; echo err >&2; exec sleep 1000\"]\n",
+    );
+    project.up().expect(0);
+    let follow = project.spawn(&["logs", "-f", "-n", "2", "web"]);
+    follow.wait_for("err 1\nup\n");
+    let three = project.three();
+    story::kill(three.keeper.unwrap(), "KILL");
+    project.write("go", "");
+    follow.wait_for("err 1\nup\nout 2\nerr 2\n");
+    assert_eq!(project.read(".mainstay/logs/web/current"), "out 1\nout 2\n");
+    assert_eq!(project.read(".mainstay/logs/web+stderr/current"), "err 1\nup\nerr 2\n");
+    let logs = |arguments: &[&str]| project.run(&[&["logs"], arguments].concat()).expect(0).out;
+    assert_eq!(logs(&["web"]), "out 1\nerr 1\nup\nout 2\nerr 2\n");
+    assert_eq!(logs(&["web", "-n", "3"]), "up\nout 2\nerr 2\n");
+    assert_eq!(logs(&["web", "--stream", "out"]), "out 1\nout 2\n");
+    assert_eq!(logs(&["web", "--stream", "stderr", "-n", "1"]), "err 2\n");
+    let streams = |name: &str| -> Vec<serde_json::Value> {
+        let lines = logs(&[name, "--json"]);
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["stream"].clone())
+            .collect()
+    };
+    assert_eq!(streams("web"), ["out", "err", "err", "out", "err"]);
+    assert_eq!(streams("one"), [serde_json::Value::Null, serde_json::Value::Null]);
+    // Of one that does not keep them apart there is one stream.
+    assert_eq!(logs(&["one", "--stream", "out"]), "out\nerr\n");
+    let said = project.run(&["logs", "one", "--stream", "err"]).expect(0);
+    assert_eq!(said.out, "");
+    assert!(said.err.contains("log.split"), "{}", said.err);
+    let status = project.run(&["status", "web"]).expect(0);
+    let status = status.says("logs/web+stderr").says("| out 2").says("| err 2");
+    assert!(status.out.contains("| up"), "{}", status.out);
+    assert!(project.service("web")["err_log_dir"].as_str().unwrap().ends_with("/logs/web+stderr"));
+    assert!(project.service("one")["err_log_dir"].is_null());
+}
+
+#[test]
+fn keeping_streams_apart_takes_a_restart() {
+    let script = "command = [\"sh\", \"-c\", \"echo out; echo err >&2; exec sleep 1000\"]\n";
+    let file = |split: bool| format!("[service.web]\n{script}log.split = {split}\n");
+    let project = Project::new(&file(false));
+    project.up().expect(0);
+    project.wait_for_text(".mainstay/logs/web/current", "err");
+    project.write("mainstay.toml", &file(true));
+    project.run(&["plan"]).says("log.split").says("restart");
+    project.run(&["apply"]).expect(0);
+    project.wait_for_text(".mainstay/logs/web+stderr/current", "err");
+    assert_eq!(project.read(".mainstay/logs/web/current"), "out\nerr\nout\n");
+}

@@ -20,10 +20,10 @@ use std::{
     time::Duration,
 };
 
-use story::{PATIENCE, Project, Said, exists, is_alive, processes, skipped, wait_until};
+use story::{PATIENCE, Project, Said, client, exists, is_alive, processes, wait_until};
 
 /// Where `cargo xtask test` puts it.
-const CLIENT: &str = "mainstay-ci/supervisor-4.3.0";
+const CLIENT: &str = "supervisor-4.3.0";
 
 const SERVICES: &str = r#"
 [service.web]
@@ -57,14 +57,7 @@ struct Stage {
 impl Stage {
     /// `None`, which was said, where there is no client.
     fn new(toml: &str) -> Option<Self> {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-        let client = cache.unwrap_or_default().join(CLIENT);
-        if !client.join("supervisor/supervisorctl.py").is_file() {
-            skipped("there is no supervisorctl; `cargo xtask test --only setup` installs it");
-            return None;
-        }
+        let client = client(CLIENT, "supervisor/supervisorctl.py")?;
         Some(Self { project: Project::new(toml), client })
     }
 
@@ -259,6 +252,26 @@ fn logs_are_read_and_followed() {
     stage.ctl(&["stop", "web"]).expect(0);
     daemon.wait_for("audit: ");
     daemon.end();
+}
+
+#[test]
+fn errors_that_are_kept_apart_have_a_log_of_their_own() {
+    let script = "echo web one; echo bad one >&2; exec sleep 1000";
+    let toml = format!("[service.web]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nlog.split = true\n");
+    let Some(stage) = Stage::new(&toml) else { return };
+    stage.project.up().expect(0);
+    stage.project.wait_for_text(".mainstay/logs/web+stderr/current", "bad one");
+    stage.says(&["tail", "web"], 0, "web one\n\n");
+    stage.says(&["tail", "web", "stderr"], 0, "bad one\n\n");
+    stage.says(&["tail", "-4", "web", "stderr"], 0, "one\n\n");
+    let mut tail = Following::new(&stage, &["tail", "-f", "web", "stderr"]);
+    tail.wait_for("==> Press Ctrl-C to exit <==\nbad one\n");
+    stage.says(&["restart", "web"], 0, "web: stopped\nweb: started\n");
+    tail.wait_for("bad one\nbad one\n");
+    tail.end();
+    let mut tail = Following::new(&stage, &["tail", "-f", "web"]);
+    tail.wait_for("==> Press Ctrl-C to exit <==\nweb one\nweb one\n");
+    tail.end();
 }
 
 /// A client that goes on.

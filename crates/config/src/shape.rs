@@ -405,7 +405,13 @@ const LOG: Fields = Fields::new(&[
         "\"wait\"",
         "What becomes of output that the log file does not take, because the disk is full or broken.",
     ),
-    Setting::later("split", "Whether stdout and stderr are kept apart."),
+    Setting::new(
+        "split",
+        Shape::Boolean,
+        "false",
+        "Whether standard error is kept apart, in `logs/NAME+stderr`, with the same bounds once more. What a hook writes is not kept apart.",
+    )
+    .elsewhere(&["separate", "split_streams"]),
 ]);
 
 const WHEN_FULL: &[Word] = &[

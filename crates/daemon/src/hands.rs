@@ -128,6 +128,7 @@ impl Hands {
             compress: spec.log.compress,
             when_full: spec.log.when_full.into(),
             all_services: spec.log.all_services.map(|bytes| bytes.0),
+            split: spec.log.split,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use mainstay_decide::LogTrouble;
 use mainstay_model::{ServiceId, WhenFull};
-use mainstay_wire::{LogCounts, LogView, Reply};
+use mainstay_wire::{LogCounts, LogView, Reply, errors_of};
 use tokio::sync::oneshot;
 
 /// Counts by slot, and who asked.
@@ -32,13 +32,18 @@ impl Logs {
         }
     }
 
+    /// Those of a service's output, and of its errors when they are kept apart.
+    fn of(&self, id: &ServiceId) -> impl Iterator<Item = &LogCounts> {
+        let slot = id.to_string();
+        [self.counts.get(&slot), self.counts.get(&errors_of(&slot))].into_iter().flatten()
+    }
+
     /// As clients see it.
     pub(crate) fn view(&self, id: &ServiceId) -> LogView {
-        let Some(counts) = self.counts.get(&id.to_string()) else { return LogView::default() };
         LogView {
-            written_bytes: counts.written_bytes,
-            dropped_bytes: counts.dropped_bytes,
-            trouble: counts.trouble.as_ref().map(|trouble| {
+            written_bytes: self.of(id).map(|counts| counts.written_bytes).sum(),
+            dropped_bytes: self.of(id).map(|counts| counts.dropped_bytes).sum(),
+            trouble: self.of(id).find_map(|counts| counts.trouble.as_ref()).map(|trouble| {
                 let since =
                     i64::try_from(trouble.since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
                 let since = since.map(|since| format!(" since {since:.3}")).unwrap_or_default();
@@ -49,7 +54,7 @@ impl Logs {
 
     /// Why its log takes nothing now.
     pub(crate) fn trouble(&self, id: &ServiceId, when_full: WhenFull) -> Option<LogTrouble> {
-        let trouble = self.counts.get(&id.to_string())?.trouble.as_ref()?;
+        let trouble = self.of(id).find_map(|counts| counts.trouble.as_ref())?;
         Some(LogTrouble {
             since: Duration::from_millis(trouble.since_ms),
             text: trouble.text.clone(),
@@ -70,6 +75,8 @@ impl Logs {
 
     /// There is no such service any more.
     pub(crate) fn forget(&mut self, id: &ServiceId) {
-        self.counts.remove(&id.to_string());
+        let slot = id.to_string();
+        self.counts.remove(&errors_of(&slot));
+        self.counts.remove(&slot);
     }
 }

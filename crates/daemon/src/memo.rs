@@ -25,7 +25,7 @@ pub(crate) fn to_memo(memory: &Memory, made_from: u64, now: Moment) -> Memo {
 /// learns from it that the process is still of the old one ([`Spec::needs_restart_for`]). Never 0.
 pub(crate) fn made_from(spec: &Spec) -> u64 {
     // Every field by name: one more cannot be forgotten here.
-    let MadeOf { kind, command, working_dir, user, env, reports } = spec.made_of();
+    let MadeOf { kind, command, working_dir, user, env, reports, split } = spec.made_of();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut take = |text: &str| {
         // The end of each text counts, so that `ab`, `c` is not `a`, `bc`.
@@ -46,6 +46,9 @@ pub(crate) fn made_from(spec: &Spec) -> u64 {
     if reports != Reports::default() {
         let Reports { notify, fd, watchdog } = reports;
         take(&format!("{notify} {fd:?} {}", watchdog.unwrap_or_default().as_millis()));
+    }
+    if split {
+        take("split");
     }
     hash.max(1)
 }
@@ -140,6 +143,7 @@ mod tests {
             ("restart", Spec { restart: RestartPolicy { when: RestartWhen::Always, ..restart }, ..base() }),
             ("stop", Spec { stop: StopPolicy { signal: Signal::KILL, ..stop }, ..base() }),
             ("log", Spec { log: LogLimits { total: Bytes(2), ..log }, ..base() }),
+            ("log, split", Spec { log: LogLimits { split: true, ..log }, ..base() }),
             ("rerun_unknown", Spec { rerun_unknown: !rerun_unknown, ..base() }),
         ]
     }
@@ -184,7 +188,7 @@ mod tests {
                 .any(|(name, spec)| *name == field && base().needs_restart_for(spec))
         };
         assert!(
-            ["kind", "command", "working_dir", "user", "watchdog", "ready, by its word"]
+            ["kind", "command", "working_dir", "user", "watchdog", "ready, by its word", "log, split"]
                 .map(takes_one)
                 .iter()
                 .all(|is| *is)

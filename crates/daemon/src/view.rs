@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use mainstay_decide::{Phase, Project, Service};
 use mainstay_model::{Exit, Moment, ServiceId, Spec, Status};
-use mainstay_wire::{ExitView, HealthView, LogView, ReasonView, ServiceView};
+use mainstay_wire::{ExitView, HealthView, LogView, ReasonView, ServiceView, errors_of};
 
 pub(crate) use self::details::details;
 use crate::clock;
@@ -85,6 +85,7 @@ pub(crate) fn service(project: &Project, id: &ServiceId, log_dir: &std::path::Pa
         needed_by,
         command: spec.command.words().map(str::to_owned).collect(),
         log_dir: log_dir.to_string_lossy().into_owned(),
+        err_log_dir: spec.log.split.then(|| errors_of(&log_dir.to_string_lossy())),
         log_counts: LogView::default(),
         watch_trouble: None,
         details: None,

@@ -1,19 +1,21 @@
 //! Waits for lines in the output of runs, of any number of services with one watch. Sleeps until the system tells of a change.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use mainstay_wire::owner_of_errors;
 use regex::bytes::Regex;
 
 use crate::{
     From, LogError, Run, Wanted,
-    last::{Extent, begin},
+    last::Extent,
     marks::Stamp,
-    source::{CHUNK, Source, Step},
+    parts::{Part, begin_service, folders_of},
+    source::{CHUNK, Step},
     watch::{Desk, Watch},
 };
 
@@ -69,7 +71,7 @@ pub struct Expecting {
 struct Open {
     run: u64,
     key: u64,
-    source: Source,
+    parts: Vec<Part>,
 }
 
 impl Expecting {
@@ -116,8 +118,8 @@ impl Expect {
                 // Where that fails, the folders that are there are still watched.
                 let _ = self.watch.watch_root();
             }
-            let mut concerned = news.changed;
-            for service in news.moved {
+            let mut concerned: BTreeSet<String> = news.changed.iter().map(|folder| owner(folder)).collect();
+            for service in news.moved.iter().map(|folder| owner(folder)) {
                 // Before it is read: what is written in between is then either seen or told.
                 let _ = self.watch_one(&service);
                 concerned.insert(service);
@@ -137,7 +139,11 @@ impl Expect {
     }
 
     fn watch_one(&mut self, service: &str) -> Result<(), LogError> {
-        if self.open.contains_key(service) { self.watch.watch_service(service) } else { Ok(()) }
+        if self.open.contains_key(service) { self.watch_all(service) } else { Ok(()) }
+    }
+
+    fn watch_all(&mut self, service: &str) -> Result<(), LogError> {
+        folders_of(service, None).iter().try_for_each(|folder| self.watch.watch_folder(folder))
     }
 
     /// Gives the service that is to be read.
@@ -152,12 +158,11 @@ impl Expect {
         let Awaited { service, run, pattern, key } = awaited;
         let wanted = Wanted { run: Some(Run::Number(run)), pattern: Some(pattern), ..From::Start.into() };
         let begun = self
-            .watch
-            .watch_service(&service)
-            .and_then(|()| begin(&self.root.join(&service), &wanted, Extent::Onward));
+            .watch_all(&service)
+            .and_then(|()| begin_service(&self.root, &service, &wanted, Extent::Onward));
         match begun {
-            Ok(source) => {
-                self.open.insert(service.clone(), Open { run, key, source });
+            Ok(parts) => {
+                self.open.insert(service.clone(), Open { run, key, parts });
                 Some(service)
             }
             Err(error) => {
@@ -170,21 +175,27 @@ impl Expect {
 
     fn leave(&mut self, service: &str) {
         self.open.remove(service);
-        self.watch.leave_service(service);
+        folders_of(service, None).iter().for_each(|folder| self.watch.leave_folder(folder));
     }
 
     fn read(&mut self, service: String, buffer: &mut [u8], answer: &mut dyn FnMut(Answer)) {
         let Some(open) = self.open.get_mut(&service) else { return };
         let mut give = |_: Stamp, _: &[u8]| ControlFlow::Break(());
-        let result = match open.source.read_on(buffer, &mut give) {
-            Ok(Step::Enough) => Ok(()),
-            Ok(Step::End | Step::Later | Step::NextFile) => return,
-            Err(error) => Err(error),
-        };
+        let looked = open.parts.iter_mut().find_map(|part| match part.source.read_on(buffer, &mut give) {
+            Ok(Step::Enough) => Some(Ok(())),
+            Ok(Step::End | Step::Later | Step::NextFile) => None,
+            Err(error) => Some(Err(error)),
+        });
+        let Some(result) = looked else { return };
         let (run, key) = (open.run, open.key);
         self.leave(&service);
         answer(Answer { service, run, key, result });
     }
+}
+
+/// Whose log a folder belongs to.
+fn owner(folder: &str) -> String {
+    owner_of_errors(folder).unwrap_or(folder).to_owned()
 }
 
 #[cfg(test)]
@@ -225,7 +236,7 @@ mod tests {
 
         fn write(&self, run: u64, text: &str) {
             let offset = fs::metadata(self.dir.join("current")).unwrap().len();
-            let mark = LogMark { offset, time_ns: 1, run, kind: LogMarkKind::Output };
+            let mark = LogMark { offset, time_ns: 1, run, kind: LogMarkKind::Output, stream: None };
             self.append("current.index", &mark.to_bytes());
             self.append("current", text.as_bytes());
         }
@@ -265,6 +276,16 @@ mod tests {
         assert!(answers.recv_timeout(Duration::from_millis(100)).is_err());
         drop(expecting);
         assert!(answers.recv_timeout(PATIENCE).is_err(), "the thread has ended");
+    }
+
+    #[test]
+    fn errors_that_are_kept_apart_are_looked_at_as_well() {
+        let root = tempfile::tempdir().unwrap();
+        Log::of(root.path(), "api").write(1, "starting\n");
+        let (expecting, answers) = begin_waiting(root.path());
+        expecting.expect(awaited("api", 1, "listening", 7));
+        Log::of(root.path(), "api+stderr").write(1, "listening\n");
+        assert_eq!(answers.recv_timeout(PATIENCE).unwrap(), ("api".to_owned(), 7, true));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is written to the logs of some services from now on, as it is written. Sleeps until the system tells of a change.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,9 +9,11 @@ use std::{
 
 use crate::{
     From, Line, LogError, Sink, Wanted,
-    last::{Extent, begin},
+    last::Extent,
     marks::Stamp,
-    source::{CHUNK, Source, Step},
+    merge::{Reading, merge},
+    parts::{Part, begin_service, folders_of},
+    source::{CHUNK, Source},
     watch::{Desk, News, Watch},
 };
 
@@ -21,6 +23,7 @@ pub struct Follow {
     root: PathBuf,
     /// What is wanted of services that are added later.
     later: Wanted,
+    /// By folder.
     sources: BTreeMap<String, Source>,
     watch: Watch,
     desk: Arc<Desk>,
@@ -80,19 +83,15 @@ impl Follow {
         loop {
             let news = self.desk.wait();
             let finish = news.finish;
-            for service in self.concerned(news)? {
-                if self.read(&service, &mut buffer, finish, sink)?.is_break() {
-                    return Ok(());
-                }
-            }
-            if finish {
+            let concerned = self.concerned(news)?;
+            if self.read(&concerned, &mut buffer, finish, sink)?.is_break() || finish {
                 return Ok(());
             }
         }
     }
 
-    /// Which services are to be read.
-    fn concerned(&mut self, news: News) -> Result<Vec<String>, LogError> {
+    /// Which folders are to be read.
+    fn concerned(&mut self, news: News) -> Result<BTreeSet<String>, LogError> {
         if news.all {
             self.watch.watch_root()?;
         }
@@ -100,43 +99,44 @@ impl Follow {
             self.add(&service, &self.later.clone())?;
         }
         let everything = news.all || news.finish;
-        let concerned: Vec<String> = if everything {
+        let concerned: BTreeSet<String> = if everything {
             self.sources.keys().cloned().collect()
         } else {
-            let named = news.changed.union(&news.moved).filter(|service| self.sources.contains_key(*service));
+            let named = news.changed.union(&news.moved).filter(|folder| self.sources.contains_key(*folder));
             named.cloned().collect()
         };
-        for service in &concerned {
-            if news.all || news.moved.contains(service) {
+        for folder in &concerned {
+            if news.all || news.moved.contains(folder) {
                 // Before it is read: what is written in between is then either seen or told.
-                self.watch.watch_service(service)?;
+                self.watch.watch_folder(folder)?;
             }
         }
         Ok(concerned)
     }
 
     fn add(&mut self, service: &str, wanted: &Wanted) -> Result<(), LogError> {
-        if self.sources.contains_key(service) {
+        let folders = folders_of(service, wanted.stream);
+        if folders.iter().any(|folder| self.sources.contains_key(folder)) {
             return Ok(());
         }
-        self.watch.watch_service(service)?;
-        let source = begin(&self.root.join(service), wanted, Extent::Onward)?;
-        self.sources.insert(service.to_owned(), source);
+        folders.iter().try_for_each(|folder| self.watch.watch_folder(folder))?;
+        let parts = begin_service(&self.root, service, wanted, Extent::Onward)?;
+        self.sources.extend(parts.into_iter().map(|Part { folder, source }| (folder, source)));
         Ok(())
     }
 
     fn read(
         &mut self,
-        service: &str,
+        concerned: &BTreeSet<String>,
         buffer: &mut [u8],
         finish: bool,
         sink: &mut Sink<'_>,
     ) -> Result<ControlFlow<()>, LogError> {
-        let Some(source) = self.sources.get_mut(service) else { return Ok(ControlFlow::Continue(())) };
-        let mut give = |stamp: Stamp, text: &[u8]| sink(Line::new(service, stamp, text));
-        if source.read_on(buffer, &mut give)? == Step::Enough {
-            return Ok(ControlFlow::Break(()));
+        let mut readings = Vec::new();
+        for (folder, source) in self.sources.iter_mut().filter(|(folder, _)| concerned.contains(*folder)) {
+            readings.push(Reading::new(folder.as_str(), source)?);
         }
-        Ok(if finish { source.finish(&mut give) } else { ControlFlow::Continue(()) })
+        let mut give = |folder: &&str, stamp: Stamp, text: &[u8]| sink(Line::new(folder, stamp, text));
+        merge(readings, buffer, finish, &mut give)
     }
 }

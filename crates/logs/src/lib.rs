@@ -3,7 +3,8 @@
 //! The log of a service is a folder: `current`, which is written to, and `@TIME-N.log`, which were `current` before; a
 //! larger N is newer. A rotation is one rename, after which a new `current` is made. So whoever has read a file to its
 //! end and finds that `current` is another one reads the old one once more (nothing is written to it any more), then
-//! those with larger numbers, then the new `current`, and has missed nothing.
+//! those with larger numbers, then the new `current`, and has missed nothing. A service whose streams are kept apart has a
+//! second such folder, and its log is both.
 
 mod content;
 mod cutter;
@@ -14,6 +15,8 @@ mod find;
 mod follow;
 mod last;
 mod marks;
+mod merge;
+mod parts;
 mod read;
 mod source;
 mod wanted;
@@ -24,5 +27,6 @@ pub use error::LogError;
 pub use expect::{Answer, Awaited, Expect, Expecting};
 pub use follow::{Follow, Handle};
 pub use last::From;
+pub use mainstay_wire::LogStream;
 pub use read::{Line, Sink, folders, read};
 pub use wanted::{Run, Wanted};

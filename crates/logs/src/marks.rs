@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use mainstay_wire::{LOG_INDEX_RECORD, LogIndexHeader, LogMark, log_index_name};
+use mainstay_wire::{LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogStream, log_index_name};
 
 use crate::files::{FileId, rotated};
 
@@ -23,6 +23,8 @@ pub(crate) struct Stamp {
     /// Nanoseconds since the Unix epoch.
     pub(crate) time_ns: Option<u64>,
     pub(crate) run: Option<u64>,
+    /// By which stream it came, when that is one of two.
+    pub(crate) stream: Option<LogStream>,
 }
 
 /// The marks of one log file.
@@ -180,6 +182,7 @@ impl Cursor {
         Stamp {
             time_ns: known.map(|mark| mark.time_ns),
             run: known.map(|mark| mark.run).filter(|run| *run > 0),
+            stream: known.and_then(|mark| mark.stream),
         }
     }
 

@@ -1,15 +1,16 @@
 //! What is in the logs of some services now.
-//!
-//! Lines of several services come in the order in which they were written, as far as indexes tell: a line is as old as the
-//! mark before it. What has no index is as old as its file.
 
 use std::{fs, io, ops::ControlFlow, path::Path, time::SystemTime};
 
+use mainstay_wire::{LogStream, owner_of_errors};
+
 use crate::{
     LogError, Wanted,
-    last::{Extent, begin},
+    last::Extent,
     marks::Stamp,
-    source::{CHUNK, Source, Step},
+    merge::{Reading, merge},
+    parts::{Part, begin_service},
+    source::CHUNK,
     wanted::time,
 };
 
@@ -24,18 +25,25 @@ pub struct Line<'a> {
     pub time: Option<SystemTime>,
     /// The run that wrote it.
     pub run: Option<u64>,
+    /// By which stream it came; `None` when both came by one, or nobody noted it.
+    pub stream: Option<LogStream>,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(service: &'a str, stamp: Stamp, text: &'a [u8]) -> Self {
-        Self { service, text, time: stamp.time_ns.map(time), run: stamp.run }
+    /// A line of the log in this folder.
+    pub(crate) fn new(folder: &'a str, stamp: Stamp, text: &'a [u8]) -> Self {
+        let (service, stream) = match owner_of_errors(folder) {
+            Some(service) => (service, Some(LogStream::Err)),
+            None => (folder, stamp.stream),
+        };
+        Self { service, text, time: stamp.time_ns.map(time), run: stamp.run, stream }
     }
 }
 
 /// Takes lines in, until it wants no more.
 pub type Sink<'a> = dyn FnMut(Line<'_>) -> ControlFlow<()> + 'a;
 
-/// The names of all log folders under `root`, sorted; none when there is no such folder.
+/// The names of all whose logs are under `root`, sorted; none when there is no such folder.
 ///
 /// # Errors
 /// The folder cannot be listed.
@@ -49,14 +57,15 @@ pub fn folders(root: &Path) -> Result<Vec<String>, LogError> {
     for entry in entries {
         let entry = entry.map_err(failed)?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            names.extend(entry.file_name().into_string());
+            names.extend(entry.file_name().into_string().ok().filter(|name| owner_of_errors(name).is_none()));
         }
     }
     names.sort();
     Ok(names)
 }
 
-/// Reads what is in the logs of these services now. One that has no log yet has no lines.
+/// Reads what is in the logs of these services now, the lines of all in the order in which they were written. One that has no
+/// log yet has no lines.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -67,41 +76,14 @@ pub fn read(
     sink: &mut Sink<'_>,
 ) -> Result<(), LogError> {
     let wanted = wanted.into();
-    let mut buffer = vec![0; CHUNK];
-    let mut left = Vec::new();
+    let mut parts = Vec::new();
     for service in services {
-        let mut source = begin(&root.join(service), &wanted, Extent::Now)?;
-        let time = source.next_time()?;
-        left.push(Reading { service, source, time });
+        parts.extend(begin_service(root, service, &wanted, Extent::Now)?);
     }
-    while let Some(at) = oldest(&left) {
-        let others = left.iter().enumerate().filter(|(other, _)| *other != at);
-        // Lines without a time come first: they hold nobody up.
-        let until = others.map(|(_, reading)| reading.time.unwrap_or(0)).min().unwrap_or(u64::MAX);
-        let Reading { service, source, time } = &mut left[at];
-        let mut give = |stamp: Stamp, text: &[u8]| sink(Line::new(service, stamp, text));
-        match source.read_file(until, &mut buffer, &mut give)? {
-            Step::Later | Step::NextFile => *time = source.next_time()?,
-            Step::Enough => return Ok(()),
-            Step::End => {
-                if source.finish(&mut give).is_break() && !source.is_over() {
-                    return Ok(());
-                }
-                left.swap_remove(at);
-            }
-        }
+    let mut readings = Vec::new();
+    for Part { folder, source } in &mut parts {
+        readings.push(Reading::new(folder.as_str(), source)?);
     }
-    Ok(())
-}
-
-struct Reading<'a> {
-    service: &'a str,
-    source: Source,
-    /// When what comes next was written.
-    time: Option<u64>,
-}
-
-/// The one whose next line is the oldest; of those that are alike, the first by name.
-fn oldest(left: &[Reading<'_>]) -> Option<usize> {
-    left.iter().enumerate().min_by_key(|(_, reading)| (reading.time, reading.service)).map(|(at, _)| at)
+    let mut give = |folder: &&str, stamp: Stamp, text: &[u8]| sink(Line::new(folder, stamp, text));
+    merge(readings, &mut vec![0; CHUNK], true, &mut give).map(|_| ())
 }

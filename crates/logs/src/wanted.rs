@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use mainstay_wire::LogStream;
 use regex::bytes::Regex;
 
 use crate::{last::From, marks::Stamp};
@@ -19,6 +20,8 @@ pub struct Wanted {
     pub run: Option<Run>,
     /// With something in them that this matches.
     pub pattern: Option<Regex>,
+    /// By this stream. Of a service whose streams are not kept apart, everything comes by standard output.
+    pub stream: Option<LogStream>,
 }
 
 /// A run of a service.
@@ -32,7 +35,7 @@ pub enum Run {
 
 impl std::convert::From<From> for Wanted {
     fn from(from: From) -> Self {
-        Self { from, since: None, until: None, run: None, pattern: None }
+        Self { from, since: None, until: None, run: None, pattern: None, stream: None }
     }
 }
 

@@ -15,9 +15,9 @@ use crate::{LogError, expect::Order};
 /// What happened since it was last asked for.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// Services whose logs changed.
+    /// Folders in which logs changed.
     pub(crate) changed: BTreeSet<String>,
-    /// Services whose folder itself came or went.
+    /// Folders that came or went themselves.
     pub(crate) moved: BTreeSet<String>,
     /// Anything may have changed.
     pub(crate) all: bool,
@@ -49,8 +49,8 @@ impl News {
             };
             let mut parts = below.iter();
             match (parts.next().and_then(|name| name.to_str()), parts.next()) {
-                (Some(service), Some(_)) => _ = self.changed.insert(service.to_owned()),
-                (Some(service), None) => _ = self.moved.insert(service.to_owned()),
+                (Some(folder), Some(_)) => _ = self.changed.insert(folder.to_owned()),
+                (Some(folder), None) => _ = self.moved.insert(folder.to_owned()),
                 (None, _) => self.all = true,
             }
         }
@@ -125,15 +125,15 @@ impl Watch {
         }
     }
 
-    /// Watches the folder of one service; nothing when there is none yet.
-    pub(crate) fn watch_service(&mut self, service: &str) -> Result<(), LogError> {
-        self.watch(&self.root.join(service))
+    /// Watches one folder of a service; nothing when there is none yet.
+    pub(crate) fn watch_folder(&mut self, folder: &str) -> Result<(), LogError> {
+        self.watch(&self.root.join(folder))
     }
 
-    /// Watches the folder of one service no more.
-    pub(crate) fn leave_service(&mut self, service: &str) {
+    /// Watches one folder no more.
+    pub(crate) fn leave_folder(&mut self, folder: &str) {
         // One that is gone is watched no more in any case.
-        let _ = self.watcher.unwatch(&self.root.join(service));
+        let _ = self.watcher.unwatch(&self.root.join(folder));
     }
 
     fn watch(&mut self, path: &Path) -> Result<(), LogError> {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mainstay_logs::{Follow, From, Run, Wanted, read};
+use mainstay_logs::{Follow, From, LogStream, Run, Wanted, folders, read};
 use mainstay_wire::{LogIndexHeader, LogMark, LogMarkKind};
 
 /// A folder as a keeper makes it, at times of our own.
@@ -20,6 +20,7 @@ struct Writer {
     text: String,
     marks: Vec<LogMark>,
     rotations: u64,
+    stream: Option<LogStream>,
 }
 
 fn at(second: u64) -> SystemTime {
@@ -34,13 +35,19 @@ impl Writer {
     fn new(root: &Path, service: &str) -> Self {
         let dir = root.join(service);
         fs::create_dir_all(&dir).unwrap();
-        Self { dir, run: 1, text: String::new(), marks: Vec::new(), rotations: 0 }
+        Self { dir, run: 1, text: String::new(), marks: Vec::new(), rotations: 0, stream: None }
     }
 
     fn write(&mut self, second: u64, text: &str) -> &mut Self {
         let offset = self.text.len() as u64;
         let time_ns = nanos(second);
-        self.marks.push(LogMark { offset, time_ns, run: self.run, kind: LogMarkKind::Output });
+        self.marks.push(LogMark {
+            offset,
+            time_ns,
+            run: self.run,
+            kind: LogMarkKind::Output,
+            stream: self.stream,
+        });
         self.text.push_str(text);
         self.flush()
     }
@@ -174,7 +181,7 @@ fn runs_are_found_by_number_and_counted_back() {
     assert!(of(Run::Back(3)).is_empty());
     // A run that has written nothing is one.
     let offset = api.text.len() as u64;
-    api.marks.push(LogMark { offset, time_ns: nanos(33), run: 6, kind: LogMarkKind::Start });
+    api.marks.push(LogMark { offset, time_ns: nanos(33), run: 6, kind: LogMarkKind::Start, stream: None });
     api.flush();
     let of = |run| collect(root.path(), &["api"], Wanted { run: Some(run), ..everything() });
     assert!(of(Run::Back(0)).is_empty());
@@ -293,4 +300,93 @@ fn a_follower_knows_times_and_misses_nothing_that_is_compressed_behind_it() {
         })
         .unwrap();
     assert_eq!(lines, ["31 h", "32 i", "40 j", "41 k", "42 l"]);
+}
+
+/// A service whose streams were kept apart from its second run on.
+fn apart(root: &Path) -> (Writer, Writer) {
+    let (mut out, mut err) = (Writer::new(root, "web"), Writer::new(root, "web+stderr"));
+    out.write(5, "both\n");
+    (out.run, out.stream) = (2, Some(LogStream::Out));
+    (err.run, err.stream) = (2, Some(LogStream::Err));
+    out.write(10, "o1\no2\n").write(12, "o3\n").rotate();
+    err.write(11, "e1\n").write(13, "e2\ne3\n");
+    out.write(14, "o4\n");
+    (out, err)
+}
+
+fn texts(root: &Path, wanted: Wanted) -> Vec<String> {
+    let mut lines = Vec::new();
+    read(root, &["web".to_owned()], wanted, &mut |line| {
+        assert_eq!(line.service, "web");
+        let stream = line.stream.map_or("-", LogStream::as_str);
+        lines.push(format!("{stream} {}", String::from_utf8_lossy(line.text)));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    lines
+}
+
+const BOTH: [&str; 8] = ["- both", "out o1", "out o2", "err e1", "out o3", "err e2", "err e3", "out o4"];
+
+#[test]
+fn streams_that_are_kept_apart_are_one_log() {
+    let root = tempfile::tempdir().unwrap();
+    let _written = apart(root.path());
+    assert_eq!(folders(root.path()).unwrap(), ["web"]);
+    assert_eq!(texts(root.path(), everything()), BOTH);
+    for count in 0..=10 {
+        let last = texts(root.path(), From::Last(count).into());
+        assert_eq!(last, BOTH[BOTH.len().saturating_sub(usize::try_from(count).unwrap())..], "{count}");
+    }
+    let since = Wanted { since: Some(at(12)), ..From::Last(3).into() };
+    assert_eq!(texts(root.path(), since), BOTH[5..]);
+    let of = |stream| Wanted { stream: Some(stream), ..From::Last(2).into() };
+    assert_eq!(texts(root.path(), of(LogStream::Out)), ["out o3", "out o4"]);
+    assert_eq!(texts(root.path(), of(LogStream::Err)), ["err e2", "err e3"]);
+    // Which run came before is the same for both.
+    let back = |back| Wanted { run: Some(Run::Back(back)), ..everything() };
+    assert_eq!(texts(root.path(), back(0)), BOTH[1..]);
+    assert_eq!(texts(root.path(), back(1)), ["- both"]);
+    let one = Wanted { stream: Some(LogStream::Err), ..back(1) };
+    assert!(texts(root.path(), one).is_empty());
+}
+
+#[test]
+fn both_streams_are_followed_in_the_order_of_time() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut out, mut err) = apart(root.path());
+    let follow = Follow::new(root.path(), &["web".to_owned()], From::Last(2)).unwrap();
+    err.write(15, "e4\n");
+    out.write(16, "o5\n");
+    err.write(17, "e5\n");
+    follow.handle().finish();
+    let mut lines = Vec::new();
+    follow
+        .run(&mut |line| {
+            lines.push(String::from_utf8_lossy(line.text).into_owned());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(lines, ["e3", "o4", "e4", "o5", "e5"]);
+}
+
+#[test]
+fn errors_that_come_later_are_followed_as_well() {
+    let root = tempfile::tempdir().unwrap();
+    let follow = Follow::new(root.path(), &["web".to_owned()], From::Last(2)).unwrap();
+    let handle = follow.handle();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        follow.run(&mut |line| {
+            let _ = sender.send(String::from_utf8_lossy(line.text).into_owned());
+            ControlFlow::Continue(())
+        })
+    });
+    Writer::new(root.path(), "web").write(1, "out\n");
+    let patience = Duration::from_secs(10);
+    assert_eq!(lines.recv_timeout(patience).unwrap(), "out");
+    Writer::new(root.path(), "web+stderr").write(2, "err\n");
+    assert_eq!(lines.recv_timeout(patience).unwrap(), "err");
+    handle.finish();
+    thread.join().unwrap().unwrap();
 }

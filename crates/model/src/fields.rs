@@ -130,7 +130,7 @@ fn say_restart(restart: &RestartPolicy, say: &mut impl FnMut(&str, String)) {
 }
 
 fn say_log(log: &LogLimits, say: &mut impl FnMut(&str, String)) {
-    let LogLimits { max_size, keep, total, compress, when_full, all_services } = log;
+    let LogLimits { max_size, keep, total, compress, when_full, all_services, split } = log;
     let when_full = match when_full {
         WhenFull::Wait => "wait",
         WhenFull::Drop => "drop",
@@ -140,6 +140,7 @@ fn say_log(log: &LogLimits, say: &mut impl FnMut(&str, String)) {
     say("log.total", size(*total));
     say("log.compress", compress.to_string());
     say("log.when_full", when_full.to_owned());
+    say("log.split", split.to_string());
     all_services.iter().for_each(|bytes| say("mainstay.log.total", size(*bytes)));
 }
 
@@ -296,9 +297,10 @@ mod tests {
                 ..spec()
             }
         };
-        let rows: [Change; 9] = [
+        let rows: [Change; 10] = [
             ("log.compress", |spec| spec.log.compress = !spec.log.compress),
             ("log.when_full", |spec| spec.log.when_full = WhenFull::Drop),
+            ("log.split", |spec| spec.log.split = true),
             ("mainstay.log.total", |spec| spec.log.all_services = Some(Bytes(1))),
             ("ready", |spec| {
                 let http = HttpProbe { url: "http://a/".to_owned(), status: Some(204) };

@@ -114,6 +114,7 @@ impl Spec {
             user: self.user.as_deref(),
             env: &self.env,
             reports: self.reports(),
+            split: self.log.split,
         }
     }
 }
@@ -134,6 +135,8 @@ pub struct MadeOf<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// By which ways it tells how it is.
     pub reports: Reports,
+    /// Whether its streams have a pipe each.
+    pub split: bool,
 }
 
 impl Spec {
@@ -364,6 +367,8 @@ pub struct LogLimits {
     pub when_full: WhenFull,
     /// The files of all services of the project together; `None` is no bound.
     pub all_services: Option<Bytes>,
+    /// Whether standard output and standard error have a log each, with these bounds for each.
+    pub split: bool,
 }
 
 impl Default for LogLimits {
@@ -375,6 +380,7 @@ impl Default for LogLimits {
             compress: true,
             when_full: WhenFull::Wait,
             all_services: None,
+            split: false,
         }
     }
 }

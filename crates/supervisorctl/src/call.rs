@@ -70,8 +70,8 @@ impl Caller {
             Method::ReadLog => self.read_log(given.int(0), given.int(1)).await,
             Method::ReadStdout => self.read_output(&first, given.int(1), given.int(2)).await,
             Method::TailStdout => self.tail_output(&first, given.int(1), given.int(2)).await,
-            Method::ReadStderr => self.read_errors(&first).await,
-            Method::TailStderr => self.tail_errors(&first).await,
+            Method::ReadStderr => self.read_errors(&first, given.int(1), given.int(2)).await,
+            Method::TailStderr => self.tail_errors(&first, given.int(1), given.int(2)).await,
             Method::Start => self.act_on(Whom::Named(&first), Deed::Start(Ask::wait(given.flag(1)))).await,
             Method::StartGroup => {
                 self.act_on(Whom::Group(&first), Deed::Start(Ask::wait(given.flag(1)))).await

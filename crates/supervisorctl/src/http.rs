@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    path::{Path, PathBuf},
+    path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -15,6 +15,7 @@ use hyper::{
     header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 use mainstay_daemon::Answering;
+use mainstay_logs::LogStream;
 use tokio::time::timeout;
 
 use crate::{
@@ -124,18 +125,23 @@ async fn answer_call(caller: &Caller, body: Incoming) -> Reply {
 enum Log {
     Daemon,
     Output(String),
-    /// Standard error goes into the other one.
+    Errors(String),
+    /// There is none of that kind.
     Nothing,
 }
 
-/// `/mainlogtail`, `/logtail/NAME`, `/logtail/NAME/stdout`.
+/// `/mainlogtail`, `/logtail/NAME`, `/logtail/NAME/stdout`, `/logtail/NAME/stderr`.
 fn log_of(path: &str) -> Option<Log> {
     if path == "/mainlogtail" {
         return Some(Log::Daemon);
     }
     let path = decode(path.strip_prefix("/logtail/")?);
     let (name, channel) = path.split_once('/').unwrap_or((&path, "stdout"));
-    Some(if channel == "stdout" { Log::Output(name.to_owned()) } else { Log::Nothing })
+    Some(match channel {
+        "stdout" => Log::Output(name.to_owned()),
+        "stderr" => Log::Errors(name.to_owned()),
+        _ => Log::Nothing,
+    })
 }
 
 /// Undoes `%3A` (RFC 3986, 2.1).
@@ -160,21 +166,23 @@ fn decode(text: &str) -> String {
 
 async fn follow(caller: &Caller, log: &Log) -> Reply {
     let not_found = |text: &str| refuse(StatusCode::NOT_FOUND, text);
-    let dir: PathBuf = match log {
-        Log::Daemon => caller.shared.daemon_log(),
-        Log::Nothing => return not_found("both outputs are in one log: /logtail/NAME/stdout"),
-        Log::Output(name) => {
+    let (dir, stream): (PathBuf, _) = match log {
+        Log::Daemon => (caller.shared.daemon_log(), LogStream::Out),
+        Log::Nothing => return not_found("there are /logtail/NAME/stdout and /logtail/NAME/stderr"),
+        Log::Output(name) | Log::Errors(name) => {
             let services = match caller.services().await {
                 Ok(services) => services,
                 Err(fault) => return refuse(StatusCode::SERVICE_UNAVAILABLE, &fault.text()),
             };
             match choose_one(&services, name) {
-                Ok(view) => Path::new(&view.log_dir).to_owned(),
+                Ok(view) if matches!(log, Log::Output(_)) => (view.log_dir.into(), LogStream::Out),
+                Ok(view) if view.err_log_dir.is_some() => (view.log_dir.into(), LogStream::Err),
+                Ok(_) => return not_found("both outputs are in one log: /logtail/NAME/stdout"),
                 Err(fault) => return not_found(&fault.text()),
             }
         }
     };
-    match caller.shared.tails.open(&dir) {
+    match caller.shared.tails.open(&dir, stream) {
         Ok(tail) => {
             let body = Body { content: Content::Tail(tail), _answering: None };
             let mut reply = reply(StatusCode::OK, "text/plain;charset=utf-8", body);
@@ -221,7 +229,8 @@ mod tests {
             ("/logtail/api%3Aapi%401/stdout", output("api:api@1")),
             ("/logtail/a%zz%4/stdout", output("a%zz%4")),
             ("/logtail/%c3%a4%ff", output("ä\u{fffd}")),
-            ("/logtail/api/stderr", Some(Log::Nothing)),
+            ("/logtail/api/stderr", Some(Log::Errors("api".to_owned()))),
+            ("/logtail/api/stdin", Some(Log::Nothing)),
             ("/logtail/../../etc/stdout", Some(Log::Nothing)),
             ("/logtail", None),
             ("/", None),

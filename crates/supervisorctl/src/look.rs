@@ -1,6 +1,6 @@
 //! The methods that only look: processes, versions, logs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use mainstay_wire::{Answer, Request, ServiceView};
@@ -59,37 +59,44 @@ impl Caller {
     }
 
     pub(crate) async fn read_output(&self, name: &str, offset: i32, length: i32) -> Result<Value, Fault> {
-        let path = self.output(name).await?;
-        let text = blocking(move || bytes::read(&path, offset, length)).await?;
-        Ok(Value::text(text))
+        let path = process::log_file(&self.process(name).await?);
+        read(path, offset, length).await
     }
 
     pub(crate) async fn tail_output(&self, name: &str, offset: i32, length: i32) -> Result<Value, Fault> {
-        let path = self.output(name).await?;
-        let (text, end, is_cut) = blocking(move || bytes::tail(&path, offset, length)).await?;
-        let end = i64::try_from(end).unwrap_or(i64::MAX);
-        Ok(Value::List(vec![Value::text(text), Value::int(end), Value::Flag(is_cut)]))
+        let path = process::log_file(&self.process(name).await?);
+        tail(path, offset, length).await
     }
 
-    /// As in supervisor, where standard error goes into the other log.
-    pub(crate) async fn read_errors(&self, name: &str) -> Result<Value, Fault> {
-        self.process(name).await?;
-        Err(Fault::new(Code::NoFile, "None"))
+    pub(crate) async fn read_errors(&self, name: &str, offset: i32, length: i32) -> Result<Value, Fault> {
+        match process::err_log_file(&self.process(name).await?) {
+            Some(path) => read(path, offset, length).await,
+            // As in supervisor, where standard error goes into the other log.
+            None => Err(Fault::new(Code::NoFile, "None")),
+        }
     }
 
-    pub(crate) async fn tail_errors(&self, name: &str) -> Result<Value, Fault> {
-        self.process(name).await?;
-        Ok(Value::List(vec![Value::text(""), Value::Int(0), Value::Flag(false)]))
+    pub(crate) async fn tail_errors(&self, name: &str, offset: i32, length: i32) -> Result<Value, Fault> {
+        match process::err_log_file(&self.process(name).await?) {
+            Some(path) => tail(path, offset, length).await,
+            None => Ok(Value::List(vec![Value::text(""), Value::Int(0), Value::Flag(false)])),
+        }
     }
 
     /// The process of this name.
     pub(crate) async fn process(&self, name: &str) -> Result<ServiceView, Fault> {
         choose_one(&self.services().await?, name)
     }
+}
 
-    async fn output(&self, name: &str) -> Result<PathBuf, Fault> {
-        Ok(Path::new(&process::log_file(&self.process(name).await?)).to_owned())
-    }
+async fn read(path: String, offset: i32, length: i32) -> Result<Value, Fault> {
+    blocking(move || bytes::read(Path::new(&path), offset, length)).await.map(Value::text)
+}
+
+async fn tail(path: String, offset: i32, length: i32) -> Result<Value, Fault> {
+    let (text, end, is_cut) = blocking(move || bytes::tail(Path::new(&path), offset, length)).await?;
+    let end = i64::try_from(end).unwrap_or(i64::MAX);
+    Ok(Value::List(vec![Value::text(text), Value::int(end), Value::Flag(is_cut)]))
 }
 
 /// Runs what reads files beside the daemon's loop.

@@ -134,7 +134,7 @@ pub(crate) const METHODS: &[Row] = &[
         Method::ReadStderr,
         "string",
         LOG,
-        "Refused: both outputs are in one log.",
+        "Bytes of the log of a process's standard error, when that is kept apart: name, offset, length.",
     ),
     row(
         "supervisor.readProcessStdoutLog",
@@ -247,7 +247,7 @@ pub(crate) const METHODS: &[Row] = &[
         Method::TailStderr,
         "array",
         LOG,
-        "Empty: both outputs are in one log.",
+        "The end of the log of a process's standard error, empty when that is not kept apart: name, offset, length.",
     ),
     row(
         "supervisor.tailProcessStdoutLog",

@@ -78,8 +78,7 @@ pub(crate) fn info(view: &ServiceView, now: Timestamp) -> Value {
         ("exitstatus", Value::Int(exit_status(view))),
         ("logfile", Value::text(&log)),
         ("stdout_logfile", Value::text(log)),
-        // Both go into one file.
-        ("stderr_logfile", Value::text("")),
+        ("stderr_logfile", Value::text(err_log_file(view).unwrap_or_default())),
         ("pid", Value::int(view.pid.map_or(0, i64::from))),
         ("description", Value::text(description(view, state, now, &TimeZone::system()))),
     ])
@@ -97,15 +96,20 @@ pub(crate) fn config(view: &ServiceView) -> Value {
         // Supervisor's default: order comes from dependencies here.
         ("group_prio", Value::Int(999)),
         ("process_prio", Value::Int(999)),
-        ("redirect_stderr", Value::Flag(true)),
+        ("redirect_stderr", Value::Flag(view.err_log_dir.is_none())),
         ("stdout_logfile", Value::text(log_file(view))),
-        ("stderr_logfile", Value::text("none")),
+        ("stderr_logfile", Value::text(err_log_file(view).unwrap_or_else(|| "none".to_owned()))),
     ])
 }
 
 /// The file that its output goes to now.
 pub(crate) fn log_file(view: &ServiceView) -> String {
     format!("{}/current", view.log_dir)
+}
+
+/// The file that its standard error goes to now, when that is kept apart.
+pub(crate) fn err_log_file(view: &ServiceView) -> Option<String> {
+    view.err_log_dir.as_ref().map(|dir| format!("{dir}/current"))
 }
 
 fn since(view: &ServiceView) -> Option<Timestamp> {

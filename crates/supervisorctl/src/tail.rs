@@ -11,7 +11,8 @@ use std::{
 };
 
 use hyper::body::Bytes;
-use mainstay_logs::{Follow, From, Handle, LogError};
+use mainstay_logs::{Follow, From, Handle, LogError, LogStream, Wanted};
+use mainstay_wire::errors_of;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::bytes;
@@ -55,16 +56,22 @@ pub(crate) struct Tail {
 }
 
 impl Tails {
-    /// Follows the log in `dir`.
+    /// Follows this stream of the log in `dir`.
     ///
     /// # Errors
     /// There is no room, or no log, or it cannot be read.
-    pub(crate) fn open(&self, dir: &Path) -> Result<Tail, NoTail> {
+    pub(crate) fn open(&self, dir: &Path, stream: LogStream) -> Result<Tail, NoTail> {
         let room = Arc::clone(&self.0).try_acquire_owned().map_err(|_| NoTail::NoRoom)?;
-        let lines = bytes::lines_in_last(&dir.join("current"), FIRST_BYTES).map_err(|_| NoTail::NoFile)?;
         let (Some(root), Some(name)) = (dir.parent(), dir.file_name()) else { return Err(NoTail::NoFile) };
         let name = name.to_string_lossy().into_owned();
-        let follow = Follow::new(root, &[name], From::Last(lines)).map_err(NoTail::Log)?;
+        let folder = match stream {
+            LogStream::Out => name.clone(),
+            LogStream::Err => errors_of(&name),
+        };
+        let path = root.join(folder).join("current");
+        let lines = bytes::lines_in_last(&path, FIRST_BYTES).map_err(|_| NoTail::NoFile)?;
+        let wanted = Wanted { stream: Some(stream), ..From::Last(lines).into() };
+        let follow = Follow::new(root, &[name], wanted).map_err(NoTail::Log)?;
         let handle = follow.handle();
         let (sender, lines) = mpsc::channel(LINES_WAITING);
         let run = move || run(follow, &sender);

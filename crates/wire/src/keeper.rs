@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use mainstay_model::{Exit, Signal, SpawnFailure, SpawnFailureKind, WhenFull};
 use serde::{Deserialize, Serialize};
 
-use crate::{UpgradeView, WireNotice};
+use crate::{UpgradeView, WireNotice, errors_of};
 
 /// The version of this protocol.
 pub const KEEPER_PROTOCOL: u32 = 1;
@@ -179,6 +179,16 @@ pub struct LogFile {
     /// Bytes of the log files of all slots together; `null` is no bound.
     #[serde(default)]
     pub all_services: Option<u64>,
+    /// Whether standard error has a pipe and a log of its own, with the same bounds; of a run this stays as it was when it began.
+    #[serde(default)]
+    pub split: bool,
+}
+
+impl LogFile {
+    /// Where standard error goes, when it is kept apart.
+    pub fn errors(&self) -> Option<Self> {
+        self.split.then(|| Self { dir: errors_of(&self.dir), ..self.clone() })
+    }
 }
 
 /// What becomes of output that the log file does not take.

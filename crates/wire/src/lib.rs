@@ -5,6 +5,7 @@ mod care;
 mod frame;
 mod keeper;
 mod log_index;
+mod log_stream;
 mod memo;
 mod notify;
 mod slot;
@@ -28,6 +29,7 @@ pub use keeper::{
 pub use log_index::{
     LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,
 };
+pub use log_stream::{LogStream, errors_of, owner_of_errors};
 pub use memo::Memo;
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
 pub use slot::{

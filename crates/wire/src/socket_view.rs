@@ -67,6 +67,9 @@ pub struct ServiceView {
     pub command: Vec<String>,
     /// The folder of its logs.
     pub log_dir: String,
+    /// The folder of what it writes to standard error, when that is kept apart.
+    #[serde(default)]
+    pub err_log_dir: Option<String>,
     /// What became of its output since its keeper knows of it.
     #[serde(default)]
     pub log_counts: LogView,

@@ -83,6 +83,8 @@ pub struct WireSpec {
     /// Bytes of the log files of all services of the project; `null` is no bound.
     #[serde(default)]
     log_all_services: Option<u64>,
+    #[serde(default)]
+    log_split: bool,
     /// Whether a run whose exit status is unknown is run again.
     rerun_unknown: bool,
 }
@@ -169,6 +171,7 @@ impl From<&Spec> for WireSpec {
             log_compress: spec.log.compress,
             log_when_full: spec.log.when_full.into(),
             log_all_services: spec.log.all_services.map(|bytes| bytes.0),
+            log_split: spec.log.split,
             rerun_unknown: spec.rerun_unknown,
         }
     }
@@ -250,6 +253,7 @@ impl TryFrom<WireSpec> for Spec {
                 compress: wire.log_compress,
                 when_full: wire.log_when_full.into(),
                 all_services: wire.log_all_services.map(Bytes),
+                split: wire.log_split,
             },
             rerun_unknown: wire.rerun_unknown,
         })
@@ -375,6 +379,7 @@ mod tests {
                 compress: true,
                 when_full: WhenFull::Drop,
                 all_services: Some(Bytes(1000)),
+                split: true,
             },
             rerun_unknown: true,
         };

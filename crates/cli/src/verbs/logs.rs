@@ -7,12 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use mainstay_decide::glob_matches;
-use mainstay_logs::{Follow, From, Line, Run, Wanted, folders, read};
+use mainstay_logs::{Follow, From, Line, LogStream, Run, Wanted, folders, read};
 use mainstay_model::ServiceId;
-use mainstay_wire::Request;
+use mainstay_wire::{Request, errors_of};
 
 use crate::{
     door,
@@ -74,11 +74,24 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "RUN", value_parser = run, allow_hyphen_values = true)]
     run: Option<Run>,
 
+    /// Only this stream, of services that keep theirs apart (`log.split`); others have everything in `out`
+    #[arg(long, value_name = "STREAM", value_enum)]
+    stream: Option<Stream>,
+
     // The global `-f FILE` stands before the verb; here `-f` is to follow.
     /// The project's file; `-f FILE` before `logs`
     #[arg(id = "file", long = "file", env = "MAINSTAY_FILE", hide_env_values = true, value_name = "FILE")]
     #[arg(help_heading = "Global options")]
     _file: Option<PathBuf>,
+}
+
+/// A stream on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stream {
+    #[value(alias = "stdout")]
+    Out,
+    #[value(alias = "stderr")]
+    Err,
 }
 
 const LOGS_HELP: &str = "\
@@ -99,6 +112,7 @@ impl Logs {
         let places = context.places()?;
         let services = self.chosen(&places, context)?;
         let wanted = self.wanted();
+        self.say_where_nothing_is(&places, &services, context.output);
         // Each service's log is two files, and there may be a thousand.
         let _ = mainstay_host::Limits::raise();
         let mut show = Show::new(&services, context.output);
@@ -113,6 +127,14 @@ impl Logs {
         Ok(Exit::Done)
     }
 
+    /// Errors that are asked for and kept apart nowhere are no silence.
+    fn say_where_nothing_is(&self, places: &Places, services: &[String], output: &Output) {
+        let is_apart = |service: &String| places.logs_dir.join(errors_of(service)).is_dir();
+        if self.stream == Some(Stream::Err) && !services.is_empty() && !services.iter().any(is_apart) {
+            output.note("note: nobody's standard error is kept apart; `log.split = true` does that from the next start on");
+        }
+    }
+
     /// Which lines.
     fn wanted(&self) -> Wanted {
         let says_from = self.since.is_some() || self.run.is_some();
@@ -122,7 +144,11 @@ impl Logs {
             (None, _) => From::Start,
         };
         let (since, until) = (self.since.map(SystemTime::from), self.until.map(SystemTime::from));
-        Wanted { from, since, until, run: self.run, pattern: self.grep.clone() }
+        let stream = self.stream.map(|stream| match stream {
+            Stream::Out => LogStream::Out,
+            Stream::Err => LogStream::Err,
+        });
+        Wanted { from, since, until, run: self.run, pattern: self.grep.clone(), stream }
     }
 
     /// The folders to read: of what is in the files, of what was once, and of what runs.
@@ -203,8 +229,8 @@ fn json(line: &Line<'_>) -> serde_json::Value {
         "service": service,
         "instance": instance,
         "run": line.run,
-        // Standard output and standard error come through one pipe.
-        "stream": null,
+        // Where the two are not kept apart nobody knows.
+        "stream": line.stream.map(LogStream::as_str),
         "line": String::from_utf8_lossy(line.text),
     })
 }

@@ -9,7 +9,7 @@ use mainstay_logs::{From, read};
 use mainstay_model::{Condition, Dependency, Health, PhaseName, Spec};
 use mainstay_wire::{
     Answer, DetailsView, ErrorCode, ExplanationView, NeighbourView, ReasonView, Request, SCHEMA_VERSION,
-    ServiceView,
+    ServiceView, errors_of,
 };
 use serde::Serialize;
 
@@ -237,6 +237,7 @@ fn without_daemon(service: &str, places: &Places, context: &Context<'_>) -> Resu
 fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
     let depends_on = |on: &Dependency| format!("{} ({})", on.on, on.until.as_str());
     let needs = |other: &&Spec| other.depends_on.iter().any(|dependency| dependency.on == spec.id.name);
+    let log_dir = places.logs_dir.join(spec.id.to_string()).to_string_lossy().into_owned();
     ServiceView {
         name: spec.id.name.to_string(),
         instance: spec.id.instance.map(|number| number.to_string()),
@@ -259,7 +260,8 @@ fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
         depends_on: spec.depends_on.iter().map(depends_on).collect(),
         needed_by: project.specs.iter().filter(needs).map(|other| other.id.to_string()).collect(),
         command: spec.command.words().map(str::to_owned).collect(),
-        log_dir: places.logs_dir.join(spec.id.to_string()).to_string_lossy().into_owned(),
+        err_log_dir: spec.log.split.then(|| errors_of(&log_dir)),
+        log_dir,
         log_counts: mainstay_wire::LogView::default(),
         watch_trouble: None,
         details: Some(Box::new(described(spec, project))),

@@ -266,6 +266,7 @@ pub(crate) mod tests {
             needed_by: vec!["web".to_owned()],
             command: vec!["./api".to_owned(), "--port".to_owned(), "80 80".to_owned()],
             log_dir: "/srv/shop/.mainstay/logs/api".to_owned(),
+            err_log_dir: None,
             log_counts: mainstay_wire::LogView::default(),
             watch_trouble: None,
             details: None,

@@ -203,6 +203,7 @@ fn description(screen: &Screen<'_>, page: &mut Page<'_>) {
         page.add("restart", &format!("{}{attempt}", details.restart));
     }
     page.add("log", &service.log_dir);
+    service.err_log_dir.iter().for_each(|dir| page.add("", dir));
     for line in output(&service.log_counts) {
         page.add("", &line);
     }

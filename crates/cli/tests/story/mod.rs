@@ -275,6 +275,18 @@ pub fn skipped(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
+/// Where `cargo xtask test` puts a client from PyPI of this name, with this file in it. `None`, which was said, where there is none.
+pub fn client(name: &str, file: &str) -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let client = cache.unwrap_or_default().join("mainstay-ci").join(name);
+    if !client.join(file).is_file() {
+        skipped(&format!("there is no {name}; `cargo xtask test --only setup` installs it"));
+        return None;
+    }
+    Some(client)
+}
+
 /// A port that nobody listens on at the moment.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -73,6 +73,7 @@ impl Reader<'_, '_> {
             when_full: when_full(table),
             // That is said of the project.
             all_services: None,
+            split: table.boolean("split").unwrap_or(false),
         }
     }
 }

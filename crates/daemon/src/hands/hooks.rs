@@ -172,7 +172,7 @@ impl Hands {
             slot: name.to_string(),
             run,
             program: Box::new(program),
-            log: LogFile { dir, ..self.log_file(spec) },
+            log: LogFile { dir, split: false, ..self.log_file(spec) },
             memo: hook_memo(*of),
             reports: WireReports::default(),
         });

@@ -17,7 +17,7 @@
 use std::{io, os::fd::AsFd, path::Path, path::PathBuf, time::Duration};
 
 use mainstay_host::{Found, SharedBuffer, utc_stamp};
-use mainstay_wire::{LogMark, LogMarkKind};
+use mainstay_wire::{LogMark, LogMarkKind, LogStream};
 
 /// Bytes of one batch.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;
@@ -37,6 +37,7 @@ const SLOT_LENGTH_AT: usize = 64;
 const DIR_LENGTH_AT: usize = 72;
 const RUN_AT: usize = 80;
 const SEEN_AT: usize = 88;
+const STREAM_AT: usize = 96;
 const SLOT_AT: usize = 128;
 const DIR_AT: usize = 4096;
 
@@ -66,9 +67,10 @@ pub(crate) struct Destination {
     pub(crate) limit: u64,
     /// Seconds since the epoch, for the names of rotated files.
     pub(crate) stamp: u64,
-    /// When it was seen, in nanoseconds since the epoch, and whose it is: for the index alone.
+    /// When it was seen, in nanoseconds since the epoch, whose it is, and which of two streams: for the index alone.
     pub(crate) seen: u64,
     pub(crate) run: u64,
+    pub(crate) stream: Option<LogStream>,
 }
 
 impl Destination {
@@ -79,7 +81,8 @@ impl Destination {
 
     /// What the index says of a part of the batch that begins at this place.
     pub(crate) fn mark(&self, offset: u64) -> LogMark {
-        LogMark { offset, time_ns: self.seen, run: self.run, kind: LogMarkKind::Output }
+        let Self { seen, run, stream, .. } = *self;
+        LogMark { offset, time_ns: seen, run, kind: LogMarkKind::Output, stream }
     }
 }
 
@@ -133,6 +136,7 @@ impl Batch {
                 stamp: self.buffer.load(STAMP_AT),
                 seen: self.buffer.load(SEEN_AT),
                 run: self.buffer.load(RUN_AT),
+                stream: stream_of(self.buffer.load(STREAM_AT)),
             },
             sequence: self.buffer.load(SEQUENCE_AT),
             count: if count == 0 { self.count_by_content() } else { count },
@@ -165,6 +169,7 @@ impl Batch {
         self.buffer.store(STAMP_AT, to.stamp);
         self.buffer.store(SEEN_AT, to.seen);
         self.buffer.store(RUN_AT, to.run);
+        self.buffer.store(STREAM_AT, number_of(to.stream));
         self.buffer.store(COUNT_AT, 0);
         self.buffer.store(STATE_AT, 1);
     }
@@ -224,4 +229,17 @@ impl Batch {
     pub(crate) fn end_whole(&mut self) {
         self.end(BATCH_BYTES);
     }
+}
+
+/// A stream in the header; 0 where there is one for both.
+fn number_of(stream: Option<LogStream>) -> u64 {
+    match stream {
+        None => 0,
+        Some(LogStream::Out) => 1,
+        Some(LogStream::Err) => 2,
+    }
+}
+
+fn stream_of(number: u64) -> Option<LogStream> {
+    LogStream::ALL.into_iter().find(|stream| number_of(Some(*stream)) == number)
 }

@@ -81,6 +81,7 @@ fn says_as_much(last: LogMark, next: LogMark) -> bool {
     next.kind == LogMarkKind::Output
         && last.kind != LogMarkKind::End
         && next.run == last.run
+        && next.stream == last.stream
         && next.time_ns.checked_sub(last.time_ns).is_some_and(|passed| passed < PAUSE_NS)
 }
 
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     fn mark(offset: u64, millis: u64, run: u64) -> LogMark {
-        LogMark { offset, time_ns: millis * 1_000_000, run, kind: LogMarkKind::Output }
+        LogMark { offset, time_ns: millis * 1_000_000, run, kind: LogMarkKind::Output, stream: None }
     }
 
     fn marks(path: &Path) -> Vec<LogMark> {

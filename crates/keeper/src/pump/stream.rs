@@ -3,7 +3,7 @@
 use std::{fs::File, io, io::Read, time::Duration};
 
 use mainstay_host::Poller;
-use mainstay_wire::{LogFile, LogMark, LogMarkKind, WireWhenFull};
+use mainstay_wire::{LogFile, LogMark, LogMarkKind, LogStream, WireWhenFull, owner_of_errors};
 
 use super::{
     aside::Aside,
@@ -57,6 +57,8 @@ pub(super) struct Stream {
     pipe: Option<Pipe>,
     /// Whose output comes now.
     run: u64,
+    /// Which part of it; `None` when that is all.
+    part: Option<LogStream>,
     counts: Counts,
     /// The log file takes nothing.
     blocked: Option<Blocked>,
@@ -82,12 +84,13 @@ enum Look {
 
 impl Stream {
     pub(super) fn new(slot: String, token: u64, log: &LogFile) -> Self {
-        let (folder, limits) = (Folder::new(&log.dir), Limits::of(log));
-        Self { slot, token, folder, limits, pipe: None, run: 0, counts: Counts::default(), blocked: None }
+        let (folder, limits, part) = (Folder::new(&log.dir), Limits::of(log), part_of(&slot, log));
+        let counts = Counts::default();
+        Self { slot, token, folder, limits, pipe: None, run: 0, part, counts, blocked: None }
     }
 
     pub(super) fn relog(&mut self, log: &LogFile, poller: &Poller) {
-        self.limits = Limits::of(log);
+        (self.limits, self.part) = (Limits::of(log), part_of(&self.slot, log));
         if let (Some(blocked), Some(pipe)) = (&mut self.blocked, &mut self.pipe) {
             pipe.watch(
                 if self.limits.when_full == WireWhenFull::Drop { Watch::Readable } else { Watch::Off },
@@ -120,7 +123,8 @@ impl Stream {
         if self.blocked.is_none()
             && let Ok(offset) = self.folder.size()
         {
-            self.folder.note(LogMark { offset, time_ns: nanos(wall), run: self.run, kind });
+            let (time_ns, run, stream) = (nanos(wall), self.run, self.part);
+            self.folder.note(LogMark { offset, time_ns, run, kind, stream });
         }
         self.folder.close();
     }
@@ -285,6 +289,7 @@ impl Stream {
             stamp: wall.as_secs(),
             seen: nanos(wall),
             run: self.run,
+            stream: self.part,
         })
     }
 
@@ -421,6 +426,11 @@ pub(super) fn set_aside(
     }
     crate::fault::point();
     batch.end(count);
+}
+
+/// Which part of a slot's output has this name.
+fn part_of(name: &str, log: &LogFile) -> Option<LogStream> {
+    log.split.then(|| if owner_of_errors(name).is_some() { LogStream::Err } else { LogStream::Out })
 }
 
 fn nanos(span: Duration) -> u64 {

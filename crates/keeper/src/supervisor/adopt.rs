@@ -3,23 +3,19 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::fd::AsFd,
     path::Path,
 };
 
-use mainstay_host::{
-    Attempt, KeptExit, Process, ProcessRow, open_fifo, open_private, read_stat, reopen_for_reading,
-};
+use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_private, read_stat};
 use mainstay_model::Signal;
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
 use super::{
     Supervisor,
-    begin::fifo_name,
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored},
 };
-use crate::{pump::Begins, report::say};
+use crate::report::say;
 
 impl Supervisor {
     /// Reads all slots. All are known before the first is adopted: what the anchor has to say of one is otherwise taken for
@@ -52,7 +48,7 @@ impl Supervisor {
             .is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
         match Store::read(path) {
             Ok(Some(Stored { store, record, child })) => {
-                self.pump.know(&record.slot, &record.log);
+                self.know_output(&record.slot, &record.log);
                 let index = self.slots.add(Slot::new(store, record, State::Locked));
                 return Some((index, (!is_locked).then_some(child)));
             }
@@ -182,28 +178,6 @@ impl Supervisor {
             Parent::Anchor
         } else {
             Parent::Elsewhere
-        }
-    }
-
-    /// The FIFO of a run that goes on, or that ended with something in it: from the anchor, else by its path.
-    fn reattach(&mut self, index: usize) {
-        let Some(slot) = self.slots.get(index) else { return };
-        let (name, run) = (slot.record.slot.clone(), slot.record.run);
-        let held = self.held.remove(&fifo_name(&name));
-        let is_new = held.is_none();
-        let opened = match held {
-            Some(pipe) => Ok(pipe),
-            None => open_fifo(&self.options.fifo(&name)),
-        };
-        let attached = opened.and_then(|pipe| Ok((reopen_for_reading(pipe.as_fd())?, pipe)));
-        match attached {
-            Ok((reading, pipe)) => {
-                if is_new {
-                    self.hold(fifo_name(&name), &pipe);
-                }
-                self.pump.attach(&name, run, Begins::Before, reading);
-            }
-            Err(error) => say(format_args!("the output of `{name}` cannot be read any more: {error}")),
         }
     }
 }

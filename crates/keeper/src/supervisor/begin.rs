@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use mainstay_host::{Interest, Process, give_to, open_fifo, reopen_for_reading};
+use mainstay_host::{Interest, Process};
 use mainstay_model::SpawnFailure;
 use mainstay_wire::{
     DAEMON_SLOT, FromKeeper, LogFile, ProcessId, Program, RecordPhase, SlotRecord, ToAnchor, WireFailure,
-    WireReports,
+    WireReports, errors_of,
 };
 
 use super::{
@@ -16,11 +16,7 @@ use super::{
     store::Store,
     timers::Timer,
 };
-use crate::{
-    PLACE_HELP,
-    pump::{Begins, DIR_LIMIT},
-    report::say,
-};
+use crate::{pump::DIR_LIMIT, report::say};
 
 /// The longest name of a slot, in bytes: it becomes a part of names of files.
 const NAME_LIMIT: usize = 200;
@@ -33,11 +29,6 @@ pub(super) const HOOK_MARK: &str = "MAINSTAY_HOOK=";
 
 /// The one without which the others tell nothing.
 const RUN_MARK: &str = MARKS[0];
-
-/// The name under which the anchor holds the FIFO of a slot.
-pub(super) fn fifo_name(slot: &str) -> String {
-    format!("fifo:{slot}")
-}
 
 /// A run to begin.
 pub(super) struct Order {
@@ -63,7 +54,7 @@ impl Supervisor {
     fn check(&self, order: &Order) -> Result<(), String> {
         let name = &order.slot;
         Self::check_name(name)?;
-        if !order.log.dir.starts_with('/') || order.log.dir.len() > DIR_LIMIT {
+        if !order.log.dir.starts_with('/') || errors_of(&order.log.dir).len() > DIR_LIMIT {
             return Err(format!("`{}` is no folder for logs", order.log.dir));
         }
         if order.program.words.is_empty() {
@@ -95,9 +86,9 @@ impl Supervisor {
     pub(super) fn begin(&mut self, mut order: Order) -> Result<(), String> {
         let mut record = self.intent(&order);
         self.restore_folders()?;
-        let output = self.open_pipe(&order)?;
+        let (output, errors) = self.open_pipes(&order)?;
         let reports = self.open_reports(&mut order, &mut record);
-        let reports = reports.inspect_err(|_| self.pump.detach(&order.slot))?;
+        let reports = reports.inspect_err(|_| self.detach_output(&order.slot, &order.log))?;
         let index = match self.slots.find(&order.slot) {
             Some(index) => index,
             None => {
@@ -112,7 +103,7 @@ impl Supervisor {
             Err(text) => {
                 slot.record.notify = record.notify;
                 self.close_reports(index);
-                self.pump.detach(&order.slot);
+                self.detach_output(&order.slot, &order.log);
                 return Err(text);
             }
         };
@@ -127,6 +118,7 @@ impl Supervisor {
             by_hand: self.options.by_hand_lock(&order.slot),
             program: order.program,
             output,
+            errors,
             pass: order.pass,
         };
         // The anchor must have been sent the FIFO before the process is made, or its output could die with us.
@@ -163,23 +155,6 @@ impl Supervisor {
             said: Vec::new(),
             main: None,
         }
-    }
-
-    /// The FIFO of this run: to the anchor and to the pump, before there is a process that could write to it.
-    fn open_pipe(&mut self, order: &Order) -> Result<OwnedFd, String> {
-        let path = self.options.fifo(&order.slot);
-        let failed = |error: std::io::Error| {
-            format!("cannot make a FIFO at `{}`: {error}; {PLACE_HELP}", path.display())
-        };
-        let pipe = open_fifo(&path).map_err(failed)?;
-        if let Some(identity) = &order.program.identity {
-            give_to(&pipe, identity.uid, identity.gid).map_err(failed)?;
-        }
-        let reading = reopen_for_reading(&pipe).map_err(failed)?;
-        self.hold(fifo_name(&order.slot), &pipe);
-        self.pump.know(&order.slot, &order.log);
-        self.pump.attach(&order.slot, order.run, Begins::Now, reading);
-        Ok(pipe)
     }
 
     /// Has the anchor keep a descriptor; where there is none we do.
@@ -258,8 +233,9 @@ impl Supervisor {
         slot.store.write(&slot.record);
         slot.state = State::Over;
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
+        let log = slot.record.log.clone();
         self.close_reports(index);
-        self.pump.detach(&name);
+        self.detach_output(&name, &log);
         if name == DAEMON_SLOT {
             // One that a keeper before us could not start is tried again when all slots are read.
             if !self.is_adopting {

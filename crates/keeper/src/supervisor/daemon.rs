@@ -203,6 +203,7 @@ impl Supervisor {
                 // Whoever thinks must not wait for a disk.
                 when_full: WireWhenFull::Drop,
                 all_services: None,
+                split: false,
             },
             memo: String::new(),
             reports: WireReports::default(),

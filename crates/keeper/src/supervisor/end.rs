@@ -232,7 +232,7 @@ impl Supervisor {
 
     fn drain(&mut self, index: usize) {
         if let Some(slot) = self.slots.get(index) {
-            self.pump.drain(&slot.record.slot, slot.record.run);
+            self.drain_output(slot);
         }
     }
 

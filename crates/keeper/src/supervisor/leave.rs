@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use mainstay_host::{Interest, adopt_orphans, next_dead_child, open_fifo, parent_pid, reap_child};
+use mainstay_host::{Interest, adopt_orphans, next_dead_child, parent_pid, reap_child};
 use mainstay_model::Signal;
 use mainstay_wire::{FromAnchor, FromKeeper, Scope, ToAnchor, UpgradeView};
 
 use super::{
     Supervisor, Token,
-    begin::fifo_name,
     slots::{Parent, State},
     timers::Timer,
 };
@@ -95,14 +94,7 @@ impl Supervisor {
 
     /// What the anchor held is held here from now on.
     fn hold_everything(&mut self) {
-        let active = self.slots.iter().filter(|(_, slot)| slot.is_active());
-        let names: Vec<String> = active.map(|(_, slot)| slot.record.slot.clone()).collect();
-        for name in names {
-            match open_fifo(&self.options.fifo(&name)) {
-                Ok(pipe) => drop(self.held.insert(fifo_name(&name), pipe)),
-                Err(error) => say(format_args!("the output of `{name}` is held by itself only: {error}")),
-            }
-        }
+        self.held.extend(self.output_descriptors());
         self.held.extend(self.report_descriptors());
     }
 

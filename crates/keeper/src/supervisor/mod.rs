@@ -11,6 +11,7 @@ mod end;
 mod leave;
 mod main_process;
 mod notices;
+mod output;
 mod reports;
 mod requests;
 mod restore;

@@ -10,11 +10,12 @@ use std::{
 };
 
 use mainstay_host::{Interest, bind_datagrams, effective_uid, passable_dir, private_dir, word_pipe};
-use mainstay_wire::{RecordPhase, SlotRecord, ToAnchor, WireNotice, WireReports};
+use mainstay_wire::{RecordPhase, SlotRecord, ToAnchor, WireNotice, WireReports, errors_of};
 
 use super::{
     Supervisor, Token,
-    begin::{Order, fifo_name},
+    begin::Order,
+    output::fifo_name,
     said::Said,
     slots::{Slot, State},
 };
@@ -263,7 +264,9 @@ impl Supervisor {
             .iter()
             .filter(|(_, slot)| slot.is_active())
             .map(|(_, slot)| slot.record.slot.as_str())
-            .flat_map(|slot| [socket_name(slot), pipe_name(slot), fifo_name(slot)])
+            .flat_map(|slot| {
+                [socket_name(slot), pipe_name(slot), fifo_name(slot), fifo_name(&errors_of(slot))]
+            })
             .collect();
         for (name, descriptor) in std::mem::take(&mut self.held) {
             if active.contains(&name) {

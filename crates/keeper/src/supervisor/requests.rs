@@ -1,12 +1,10 @@
 //! What the daemon asks for.
 
-use std::fs;
-
 use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, RecordPhase, SlotRecord, ToKeeper, WireExit};
 
 use super::{
     Supervisor,
-    begin::{Order, fifo_name},
+    begin::Order,
     slots::{Slot, State},
     store::Store,
 };
@@ -123,16 +121,17 @@ impl Supervisor {
             return;
         }
         let Some(slot) = self.slots.remove(index) else { return };
-        self.pump.forget(name);
+        self.forget_output(name);
         slot.store.remove();
-        let _ = fs::remove_file(self.options.fifo(name));
-        self.release(fifo_name(name));
     }
 
     fn relog(&mut self, name: &str, log: LogFile) {
         let Some(slot) = self.slots.find(name).and_then(|index| self.slots.get_mut(index)) else { return };
-        slot.record.log = log;
+        // A run has the pipes with which it was made.
+        let split = if slot.is_active() { slot.record.log.split } else { log.split };
+        slot.record.log = LogFile { split, ..log };
         slot.store.write(&slot.record);
-        self.pump.know(name, &slot.record.log);
+        let log = slot.record.log.clone();
+        self.know_output(name, &log);
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Job {
     pub(super) by_hand: PathBuf,
     pub(super) program: Box<Program>,
     pub(super) output: OwnedFd,
+    /// Standard error, when it is kept apart.
+    pub(super) errors: Option<OwnedFd>,
     pub(super) pass: Vec<(OwnedFd, i32)>,
 }
 
@@ -207,7 +209,10 @@ impl Shared {
                 gid: identity.gid,
                 groups: &identity.groups,
             }),
-            output: Output::Both(job.output.as_fd()),
+            output: match &job.errors {
+                None => Output::Both(job.output.as_fd()),
+                Some(errors) => Output::Apart { out: job.output.as_fd(), errors: errors.as_fd() },
+            },
             pass: &pass,
             record: Some(ChildRecord { file: file.as_fd(), run: job.run, encode: encode_child }),
             limits: &self.limits,

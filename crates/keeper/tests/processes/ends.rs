@@ -34,7 +34,11 @@ fn leftovers_are_gone() {
     let world = World::new();
     let mut innocent = Innocent::new();
     let (mut daemon, _) = world.daemon();
-    daemon.say(&world.spawn("other", 1, &["sh", "-c", "setsid sleep 600 & echo pid $!; wait"]));
+    daemon.say(&world.spawn(
+        "other",
+        1,
+        &["sh", "-c", "setsid sleep 600 & echo pid $!; wait; exec sleep 600"],
+    ));
     daemon.say(&world.spawn("api", 1, &["sh", "-c", SCRIPT]));
     let other = daemon.started("other");
     wait_until("all are there", || {

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mainstay_wire::{LogCounts, LogFile, LogMarkKind, ToKeeper, WireExit, WireWhenFull};
+use mainstay_wire::{LogCounts, LogFile, LogMarkKind, LogStream, ToKeeper, WireExit, WireWhenFull};
 
 use crate::{
     Test,
-    storms::assert_whole,
+    storms::{assert_whole, assert_whole_in},
     world::{World, wait_until},
 };
 
@@ -27,6 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("rotated_logs_are_compressed_but_for_the_newest", compression),
     ("output_that_may_be_dropped_is_dropped_and_counted", dropping),
     ("the_oldest_logs_of_all_services_go_first", a_budget),
+    ("streams_that_are_kept_apart_have_a_log_each", apart),
+    ("a_run_keeps_the_pipes_with_which_it_was_made", relogged_while_it_runs),
 ];
 
 fn rotation() {
@@ -268,4 +270,60 @@ fn a_budget() {
     assert_eq!(world.rotated("old").len(), 1);
     assert!(world.log("old").ends_with(&format!("old/1 1000 {}\n", "x".repeat(1000 % 60))));
     assert!(world.log("new").ends_with(&format!("new/1 3000 {}\n", "x".repeat(3000 % 60))));
+}
+
+fn apart() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let log = LogFile { split: true, ..world.log_file("api", 10_000, 3, 100_000_000) };
+    daemon.say(&world.lines("api", 1, 3000, 0, 7, log.clone()));
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(7)));
+    // The bounds hold for each.
+    for folder in ["api", "api+stderr"] {
+        assert_eq!(world.rotated(folder).len(), 3, "{folder}");
+        let end = format!("api/1 3000 {}\n", "x".repeat(3000 % 60));
+        assert!(world.log(folder).ends_with(&end), "{folder}");
+        let mode = fs::metadata(world.logs_dir().join(folder)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o700, "{folder}");
+    }
+    let streams = |folder: &str| {
+        let marks = world.marks(&world.logs_dir().join(folder).join("current"));
+        marks.into_iter().map(|mark| mark.stream).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(streams("api"), [Some(LogStream::Out)].into());
+    assert_eq!(streams("api+stderr"), [Some(LogStream::Err)].into());
+    daemon.acknowledge("api", 1);
+    daemon.say(&ToKeeper::LogCounts);
+    let counts = daemon.all_counts();
+    assert_eq!(counts["api"].written_bytes, counts["api+stderr"].written_bytes);
+    // What there is of it goes with the slot.
+    let fifo = world.run_dir().join("fifo/api+stderr");
+    assert!(fifo.exists());
+    daemon.say(&ToKeeper::Forget { slot: "api".to_owned() });
+    daemon.sync(&world);
+    assert!(!fifo.exists());
+}
+
+fn relogged_while_it_runs() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let log = |split| LogFile { split, ..world.log_file("api", 1_000_000, 9, 10_000_000) };
+    let script = "echo out; echo err >&2; while [ ! -e go ]; do sleep 0.02; done; echo out; echo err >&2";
+    daemon.say(&world.spawn_with("api", 1, &["sh", "-c", script], log(true)));
+    daemon.started("api");
+    daemon.say(&ToKeeper::Relog { slot: "api".to_owned(), log: log(false) });
+    daemon.sync(&world);
+    assert!(world.record("api").0.log.split);
+    world.kill_keeper();
+    let (mut daemon, _) = world.daemon();
+    fs::write(world.path("go"), "").unwrap();
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(0)));
+    assert_eq!((world.log("api").as_str(), world.log("api+stderr").as_str()), ("out\nout\n", "err\nerr\n"));
+    daemon.acknowledge("api", 1);
+    // The next one is made as it is wanted now.
+    daemon.say(&world.spawn_with("api", 2, &["sh", "-c", "echo both; echo both >&2"], log(false)));
+    assert_eq!(daemon.exited("api"), (2, WireExit::Code(0)));
+    assert_eq!(world.log("api"), "out\nout\nboth\nboth\n");
+    assert_eq!(world.log("api+stderr"), "err\nerr\n");
+    assert_whole_in(&world, "api+stderr", "api", 2, 0);
 }

@@ -17,13 +17,15 @@ use rustix::net::{
 pub(crate) const WORDS: u32 = 20;
 
 /// - `lines NAME COUNT PAUSE_MICROSECONDS CODE`: numbered lines, then an end with that code.
+/// - `lines-apart NAME COUNT PAUSE_MICROSECONDS CODE`: each of them on standard error as well.
 /// - `tells CODE`: ready, numbered words, then an end with that code.
 /// - `tells-fd CODE`: ready by a newline on descriptor 9, then the same.
 /// - `hands-over CODE`: names another process as its main process and ends; that one goes on as `tells`.
 /// - `forks`: makes processes that make processes, without end.
 pub(crate) fn run(words: &[&str]) -> ExitCode {
     match words {
-        ["lines", name, count, pause, code] => lines(name, count, pause, code),
+        ["lines", name, count, pause, code] => lines(name, count, pause, code, false),
+        ["lines-apart", name, count, pause, code] => lines(name, count, pause, code, true),
         ["tells", code] => tells(code),
         ["tells-fd", code] => {
             std::fs::write("/proc/self/fd/9", "almost").unwrap();
@@ -42,7 +44,7 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     }
 }
 
-fn lines(name: &str, count: &str, pause: &str, code: &str) -> ExitCode {
+fn lines(name: &str, count: &str, pause: &str, code: &str, is_twice: bool) -> ExitCode {
     let count: u64 = count.parse().unwrap();
     let pause = Duration::from_micros(pause.parse().unwrap());
     let mut stdout = std::io::stdout();
@@ -50,6 +52,9 @@ fn lines(name: &str, count: &str, pause: &str, code: &str) -> ExitCode {
         let line = format!("{name} {number} {}\n", "x".repeat(usize::try_from(number % 60).unwrap()));
         stdout.write_all(line.as_bytes()).unwrap();
         stdout.flush().unwrap();
+        if is_twice {
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
+        }
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }

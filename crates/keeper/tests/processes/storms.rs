@@ -9,7 +9,10 @@ use std::{
 };
 
 use mainstay_model::Signal;
-use mainstay_wire::{FromKeeper, LogFile, LogMark, SlotPhase, SlotState, ToKeeper, UpgradeOutcome, WireExit};
+use mainstay_wire::{
+    FromKeeper, LogFile, LogMark, LogStream, SlotPhase, SlotState, ToKeeper, UpgradeOutcome, WireExit,
+    errors_of, owner_of_errors,
+};
 
 use crate::{
     Test,
@@ -32,10 +35,24 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Services.
 const SERVICES: u64 = 12;
 
+/// The one whose streams are kept apart.
+const APART: &str = "s0";
+
+/// The folders of a slot's logs.
+fn folders(slot: &str) -> impl Iterator<Item = String> {
+    let errors = (slot == APART).then(|| errors_of(slot));
+    std::iter::once(slot.to_owned()).chain(errors)
+}
+
 /// Asserts that the log of a slot has the lines of this run, each once and in order.
 pub(crate) fn assert_whole(world: &World, slot: &str, run: u64, count: u64) {
+    assert_whole_in(world, slot, slot, run, count);
+}
+
+/// The same for one folder of its logs.
+pub(crate) fn assert_whole_in(world: &World, folder: &str, slot: &str, run: u64, count: u64) {
     let prefix = format!("{slot}/{run} ");
-    let text = world.log(slot);
+    let text = world.log(folder);
     let numbers: Vec<u64> = text
         .lines()
         .filter_map(|line| line.strip_prefix(&prefix))
@@ -46,7 +63,7 @@ pub(crate) fn assert_whole(world: &World, slot: &str, run: u64, count: u64) {
             number
         })
         .collect();
-    assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "of {slot}, run {run}");
+    assert_eq!(numbers, (1..=count).collect::<Vec<_>>(), "of {slot}, run {run}, in {folder}");
 }
 
 /// A daemon that runs each service again and again, and keeps count.
@@ -85,7 +102,7 @@ impl<'a> Ledger<'a> {
         }
         let run = self.runs[slot] + 1;
         let log = self.world.log_file(slot, 6000, 100_000, 1_000_000_000);
-        let log = LogFile { compress: true, ..log };
+        let log = LogFile { compress: true, split: slot == APART, ..log };
         if daemon.try_say(&self.world.lines(slot, run, LINES, 100, Self::code(run), log)) {
             self.runs.insert(slot.to_owned(), run);
         }
@@ -192,10 +209,16 @@ impl<'a> Ledger<'a> {
     /// An index may miss something, and is never wrong.
     fn check_indexes(&self) {
         let (mut known, mut unknown) = (0, 0);
-        for slot in self.runs.keys() {
-            let current = self.world.logs_dir().join(slot).join("current");
-            for file in self.world.rotated(slot).into_iter().chain([current]) {
+        for folder in self.runs.keys().flat_map(|slot| folders(slot)) {
+            let current = self.world.logs_dir().join(&folder).join("current");
+            for file in self.world.rotated(&folder).into_iter().chain([current]) {
                 let marks = self.world.marks(&file);
+                let stream = match (owner_of_errors(&folder), folder.as_str()) {
+                    (Some(_), _) => Some(LogStream::Err),
+                    (None, APART) => Some(LogStream::Out),
+                    (None, _) => None,
+                };
+                assert!(marks.iter().all(|mark| mark.stream == stream), "{}: {marks:?}", file.display());
                 assert!(marks.is_sorted_by_key(|mark| mark.offset), "{}: {marks:?}", file.display());
                 for (said, marked) in runs_of_lines(&content(&file), &marks) {
                     match marked {
@@ -215,15 +238,17 @@ impl<'a> Ledger<'a> {
     fn check(&self) {
         for ((slot, run), exit) in &self.ended {
             assert_eq!(*exit, WireExit::Code(i32::from(Self::code(*run))), "{slot}, run {run}");
-            assert_whole(self.world, slot, *run, LINES);
+            folders(slot).for_each(|folder| assert_whole_in(self.world, &folder, slot, *run, LINES));
         }
         for (slot, run) in &self.never_ran {
-            assert_whole(self.world, slot, *run, 0);
+            folders(slot).for_each(|folder| assert_whole_in(self.world, &folder, slot, *run, 0));
         }
         // Whatever is in a log belongs to one of these runs.
         for slot in self.runs.keys() {
             let runs = self.ended.keys().filter(|(other, _)| other == slot).count() as u64;
-            assert_eq!(self.world.log(slot).lines().count() as u64, runs * LINES, "of {slot}");
+            for folder in folders(slot) {
+                assert_eq!(self.world.log(&folder).lines().count() as u64, runs * LINES, "of {folder}");
+            }
         }
         self.check_indexes();
         println!("{} runs, {} daemons, {} never ran", self.ended.len(), self.daemons, self.never_ran.len());

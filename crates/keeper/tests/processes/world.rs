@@ -269,7 +269,7 @@ impl World {
         assert_eq!(sent.unwrap(), text.len());
     }
 
-    /// A service that writes numbered lines.
+    /// A service that writes numbered lines; when its streams are kept apart, by both.
     pub(crate) fn lines(
         &self,
         slot: &str,
@@ -282,10 +282,11 @@ impl World {
         let exe = std::env::current_exe().unwrap();
         let (count, pause, code) = (count.to_string(), pause.to_string(), code.to_string());
         let name = format!("{slot}/{run}");
+        let how = if log.split { "lines-apart" } else { "lines" };
         self.spawn_with(
             slot,
             run,
-            &[exe.to_str().unwrap(), "service", "lines", &name, &count, &pause, &code],
+            &[exe.to_str().unwrap(), "service", how, &name, &count, &pause, &code],
             log,
         )
     }

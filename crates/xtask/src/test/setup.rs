@@ -48,7 +48,7 @@ pub(super) fn run() -> Result<Outcome> {
     crate::run_visibly(repo::cargo().args(["fetch", "--locked"]))?;
     let lacking: Vec<&Need> = missing.into_iter().filter(|need| !(need.is_here)()).collect();
     if let Err(error) = clients::install() {
-        return Ok(Outcome::Skipped(format!("`supervisorctl` is not here: {error:#}")));
+        return Ok(Outcome::Skipped(format!("a client is not here: {error:#}")));
     }
     for need in &lacking {
         println!("`{}` is not here; without it is skipped: {}", need.package, need.who);

@@ -76,6 +76,13 @@ pub struct Identity<'a> {
 pub enum Output<'a> {
     /// Both streams to this.
     Both(BorrowedFd<'a>),
+    /// Each to its own.
+    Apart {
+        /// Standard output.
+        out: BorrowedFd<'a>,
+        /// Standard error.
+        errors: BorrowedFd<'a>,
+    },
     /// Standard output to nowhere, standard error to where our own goes.
     OwnErrors,
 }

@@ -130,6 +130,7 @@ fn moves_of(request: &SpawnRequest<'_>, sources: &mut Vec<OwnedFd>) -> io::Resul
             let output = movable(output, floor, sources)?;
             (output, output)
         }
+        Output::Apart { out, errors } => (movable(out, floor, sources)?, movable(errors, floor, sources)?),
         Output::OwnErrors => (empty, movable(io::stderr().as_fd(), floor, sources)?),
     };
     sources.push(nothing);
