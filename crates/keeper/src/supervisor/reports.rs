@@ -14,7 +14,7 @@ use mainstay_wire::{RecordPhase, SlotRecord, ToAnchor, WireNotice, WireReports};
 
 use super::{
     Supervisor, Token,
-    begin::{Order, fifo_name},
+    begin::{Order, PROCESS, fifo_name, process_name},
     said::Said,
     slots::{Slot, State},
 };
@@ -247,13 +247,15 @@ impl Supervisor {
             .slots
             .iter()
             .filter(|(_, slot)| slot.is_active())
-            .map(|(_, slot)| slot.record.slot.as_str())
-            .flat_map(|slot| [socket_name(slot), pipe_name(slot), fifo_name(slot)])
+            .flat_map(|(_, slot)| {
+                let name = slot.record.slot.as_str();
+                [socket_name(name), pipe_name(name), fifo_name(name), process_name(slot.main())]
+            })
             .collect();
         for (name, descriptor) in std::mem::take(&mut self.held) {
             if active.contains(&name) {
                 self.held.insert(name, descriptor);
-            } else if name.starts_with(&socket_name("")) || name.starts_with(&pipe_name("")) {
+            } else if [&socket_name(""), &pipe_name(""), PROCESS].iter().any(|it| name.starts_with(*it)) {
                 self.release(name);
             }
         }
