@@ -115,6 +115,29 @@ fn an_end_while_the_daemon_or_the_keeper_is_dead_is_not_missed() {
 }
 
 #[test]
+fn an_end_that_a_killed_daemon_had_no_time_to_write_down_is_in_the_history() {
+    let project = begin();
+    let pid = project.pid("ends");
+    project.write("end", "");
+    wait_until("it was restarted", || {
+        let service = project.service("ends");
+        service["phase"] == "running" && service["pid"].as_u64() != Some(u64::from(pid))
+    });
+    // Much less than the second in which rows wait for others.
+    let daemon = project.three().daemon.unwrap();
+    kill(daemon, "KILL");
+    wait_until("another daemon answers", || {
+        project.three().daemon.is_some_and(|pid| pid != daemon) && project.run(&["list"]).code == 0
+    });
+    let history = project.run(&["history", "ends", "--json"]).expect(0).json();
+    let ends: Vec<_> =
+        history["events"].as_array().unwrap().iter().filter(|it| it["exit"].is_object()).collect();
+    assert_eq!(ends.len(), 1, "{history:#}");
+    assert_eq!((&ends[0]["exit"]["code"], &ends[0]["run"]), (&9.into(), &1.into()), "{history:#}");
+    assert_eq!((&ends[0]["to"], &ends[0]["failed"]), (&"waiting".into(), &true.into()), "{history:#}");
+}
+
+#[test]
 fn a_killed_anchor_is_survived() {
     let project = begin();
     let (steady, three) = (project.pid("steady"), project.three());

@@ -128,7 +128,7 @@ impl Brain {
         brain.show(&changes);
         brain.take_over(now, &left)?;
         brain.watch_files();
-        brain.note_found();
+        brain.note_found(&left);
         Ok(brain)
     }
 
@@ -507,8 +507,14 @@ impl Brain {
     }
 
     /// How services are now, for a history that may lack the last words of an earlier daemon.
-    fn note_found(&mut self) {
+    fn note_found(&mut self, left: &Left) {
         let project = self.runner.project();
+        for (id, slot) in &left.services {
+            let spec = project.service(id).map(mainstay_decide::Service::spec);
+            for end in Memo::from_text(&slot.memo).ends {
+                self.history.ended_before(id, spec.map(AsRef::as_ref), &end);
+            }
+        }
         for service in project.ids().filter_map(|id| project.service(id)) {
             self.history.found(service);
         }

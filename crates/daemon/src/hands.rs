@@ -2,6 +2,7 @@
 //! (numbers of users, a whole environment, folders), and decides nothing.
 
 mod ask;
+mod ends;
 mod hooks;
 mod user;
 
@@ -13,12 +14,13 @@ use mainstay_model::{
     Exit, HookName, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
 use mainstay_runner::{Execution, Spawn};
-use mainstay_wire::{LogFile, Program, Scope, ToKeeper, WireReports};
+use mainstay_wire::{LogFile, Memo, Program, Scope, ToKeeper, WireReports};
 use tokio::sync::mpsc;
 
 pub(crate) use self::user::Resolved;
 use self::{
     ask::{Asker, Askings, Question},
+    ends::Ends,
     hooks::Hooks,
     user::{Making, allowed, identity_of, look_up},
 };
@@ -67,6 +69,7 @@ pub(crate) struct Hands {
     /// The main process of the latest run of each service, for its hooks.
     mains: BTreeMap<ServiceId, Main>,
     hooks: Hooks,
+    ends: Ends,
 }
 
 /// The main process of a run.
@@ -89,6 +92,7 @@ impl Hands {
             made_from: BTreeMap::new(),
             mains: BTreeMap::new(),
             hooks: Hooks::default(),
+            ends: Ends::default(),
         }
     }
 
@@ -97,9 +101,10 @@ impl Hands {
         self.wakes.clone()
     }
 
-    /// What an earlier daemon made the latest run from.
-    pub(crate) fn recall(&mut self, id: &ServiceId, made_from: u64) {
-        self.made_from.insert(id.clone(), made_from);
+    /// What an earlier daemon knew: what the latest run was made from, and how those before ended.
+    pub(crate) fn recall(&mut self, id: &ServiceId, memo: &Memo) {
+        self.made_from.insert(id.clone(), memo.made_from);
+        self.ends.recall(id, &memo.ends);
     }
 
     /// This is the main process of a run, for its hooks.
@@ -177,6 +182,12 @@ impl Hands {
                 None
             }
         }
+    }
+
+    /// What a daemon after this one must know of a service.
+    fn memo(&self, id: &ServiceId, memory: &Memory) -> String {
+        let made_from = self.made_from.get(id).copied().unwrap_or(0);
+        to_memo(memory, made_from, self.ends.of(id), clock::now()).to_text()
     }
 
     fn send_spawn(&self, pending: &Pending, user: Option<&User>) {
@@ -258,7 +269,7 @@ impl Execution for Hands {
             spec: spawn.spec.clone(),
             attempt: spawn.attempt,
             previous_exit: spawn.memory.exit,
-            memo: to_memo(&spawn.memory, made_from, clock::now()).to_text(),
+            memo: self.memo(spawn.id, &spawn.memory),
             cancelled: false,
         };
         let Some(name) = spawn.spec.user.clone() else {
@@ -310,12 +321,15 @@ impl Execution for Hands {
     }
 
     fn acknowledge(&mut self, id: &ServiceId, run: RunId, memory: Option<Memory>) {
-        let made_from = self.made_from.get(id).copied().unwrap_or(0);
+        let exit = self.mains.get(id).filter(|main| main.run == run).and_then(|main| main.exit);
+        if let (Some(memory), Some(exit)) = (&memory, exit) {
+            self.ends.note(id, run, exit, memory);
+        }
         let is_asked = |memory: &Memory| matches!(memory.phase, PhaseName::Starting | PhaseName::Running);
         if !memory.as_ref().is_some_and(is_asked) {
             self.askings.give_up(id);
         }
-        let memo = memory.map(|memory| to_memo(&memory, made_from, clock::now()).to_text());
+        let memo = memory.map(|memory| self.memo(id, &memory));
         let stray = memo.is_none();
         let slot = id.to_string();
         self.keeper.send(&ToKeeper::Acknowledge { slot, run: run.0, memo: memo.unwrap_or_default() });
@@ -325,8 +339,7 @@ impl Execution for Hands {
     }
 
     fn remember(&mut self, id: &ServiceId, run: RunId, memory: Memory) {
-        let made_from = self.made_from.get(id).copied().unwrap_or(0);
-        let memo = to_memo(&memory, made_from, clock::now()).to_text();
+        let memo = self.memo(id, &memory);
         self.keeper.send(&ToKeeper::Remember { slot: id.to_string(), run: run.0, memo });
     }
 
@@ -334,6 +347,7 @@ impl Execution for Hands {
         self.users.remove(id);
         self.made_from.remove(id);
         self.mains.remove(id);
+        self.ends.forget(id);
         self.pending.remove(id);
         self.askings.give_up(id);
         self.forget_hooks(id);

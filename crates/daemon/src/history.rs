@@ -26,8 +26,8 @@ use std::{
 
 use jiff::Timestamp;
 use mainstay_decide::Change;
-use mainstay_model::{Kind, ServiceId};
-use mainstay_wire::{Answer, ErrorCode, Reply, Request, WireError};
+use mainstay_model::{Exit, Kind, PhaseName, Reason, RunId, ServiceId, Spec};
+use mainstay_wire::{Answer, ErrorCode, MemoEnd, Reply, Request, WireError};
 use tokio::sync::oneshot;
 
 use self::{
@@ -121,6 +121,35 @@ impl History {
             exit: None,
             code: service.reason().code().to_owned(),
             text: service.reason().sentence(clock::now()),
+            generation: self.generation,
+            recalled: true,
+        };
+        self.send(Row::Changed(row));
+    }
+
+    /// A run ended while an earlier daemon was there: kept if its end is not, which that one may have had no time for.
+    pub(crate) fn ended_before(&mut self, id: &ServiceId, spec: Option<&Spec>, end: &MemoEnd) {
+        let Some(to) = PhaseName::from_word(&end.phase) else { return };
+        let exit: Exit = end.exit.into();
+        let goes_on = matches!(to, PhaseName::Waiting | PhaseName::Starting);
+        let success = |code| spec.is_some_and(|spec| spec.restart.success_exit_codes.contains(&code));
+        let is_well = matches!(exit, Exit::Code(code) if success(code));
+        let reason = Reason::Exited(exit);
+        let row = Changed {
+            time: end.at,
+            id: id.clone(),
+            kind: spec.map(|spec| spec.kind),
+            from: PhaseName::Running,
+            to,
+            // Without a pause, the same change begins the next run, whose number it has.
+            run: RunId(end.run + u64::from(to == PhaseName::Starting)),
+            ready: false,
+            wanted: goes_on,
+            failed: to == PhaseName::Failed || (goes_on && !is_well),
+            attempt: end.attempts,
+            exit: Some(exit),
+            code: reason.code().to_owned(),
+            text: reason.sentence(clock::now()),
             generation: self.generation,
             recalled: true,
         };

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use mainstay_decide::Memory;
 use mainstay_model::{MadeOf, Moment, PhaseName, Reason, Reports, Spec};
-use mainstay_wire::Memo;
+use mainstay_wire::{Memo, MemoEnd};
 
-/// What the keeper is to hold for a daemon that comes after this one; `made_from` is of the latest run.
-pub(crate) fn to_memo(memory: &Memory, made_from: u64, now: Moment) -> Memo {
+/// What the keeper is to hold for a daemon that comes after this one; `made_from` is of the latest run, `ends` of those before.
+pub(crate) fn to_memo(memory: &Memory, made_from: u64, ends: Vec<MemoEnd>, now: Moment) -> Memo {
     Memo {
         phase: memory.phase.as_str().to_owned(),
         code: memory.reason.code().to_owned(),
@@ -18,6 +18,7 @@ pub(crate) fn to_memo(memory: &Memory, made_from: u64, now: Moment) -> Memo {
         until_nanos: memory.until.map(Moment::as_nanos),
         since_nanos: memory.since.as_nanos(),
         made_from,
+        ends,
     }
 }
 
@@ -212,7 +213,7 @@ mod tests {
             exit: Some(Exit::Code(3)),
             until: Some(Moment::from_nanos(9)),
         };
-        let back = from_memo(&to_memo(&memory, 7, Moment::ZERO).to_text()).unwrap();
+        let back = from_memo(&to_memo(&memory, 7, Vec::new(), Moment::ZERO).to_text()).unwrap();
         let reason = Reason::Recalled { code: "exited".to_owned(), text: "exited with 3".to_owned() };
         assert_eq!(back, Memory { reason, ..memory });
         assert_eq!(from_memo("garbage"), None);

@@ -47,7 +47,7 @@ impl Left {
     pub(crate) fn tell(&self, hands: &mut Hands) {
         for (id, slot) in &self.services {
             let memo = Memo::from_text(&slot.memo);
-            hands.recall(id, memo.made_from);
+            hands.recall(id, &memo);
             let run = RunId(slot.run);
             match &slot.phase {
                 SlotPhase::Running { pid } => hands.note_main(id, run, *pid),

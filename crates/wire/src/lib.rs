@@ -30,7 +30,7 @@ pub use log_index::{
     LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,
 };
 pub use log_stream::{LogStream, errors_of, owner_of_errors};
-pub use memo::Memo;
+pub use memo::{MEMO_ENDS, Memo, MemoEnd};
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
 pub use slot::{
     CHILD_BYTES, ChildPart, ProcessId, RecordPhase, SLOT_FILE_LIMIT, SLOT_RECORD_LIMIT, SLOT_VERSION,

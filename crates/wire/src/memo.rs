@@ -26,6 +26,27 @@ pub struct Memo {
     pub since_nanos: u64,
     /// A hash of the description from which the latest run was made; 0: not known.
     pub made_from: u64,
+    /// How its latest runs ended, for a history that may lack the last words of the daemon that saw it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<MemoEnd>,
+}
+
+/// How many ends a memo holds.
+pub const MEMO_ENDS: usize = 8;
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoEnd {
+    /// Which run.
+    pub run: u64,
+    /// How it ended.
+    pub exit: WireExit,
+    /// When that was told: nanoseconds since the Unix epoch.
+    pub at: i64,
+    /// The word of the phase that followed.
+    pub phase: String,
+    /// Restarts in a row.
+    pub attempts: u32,
 }
 
 impl Memo {

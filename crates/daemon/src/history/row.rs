@@ -34,7 +34,7 @@ pub(super) struct Changed {
     pub(super) text: String,
     /// What runs; `None`: nothing that has a number.
     pub(super) generation: Option<u64>,
-    /// It is no change, but how a new daemon found it.
+    /// It is no change that was seen, but how a new daemon found it; with an exit, what an earlier daemon saw.
     pub(super) recalled: bool,
 }
 

@@ -27,6 +27,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How many more rows than were added are looked at for being too old: the thread makes no long pause for it.
 const PRUNE_STEP: usize = 64;
 
+/// How many changes of a service are looked at for the end of a run that a memo still tells of: far more than so few runs have.
+const LATEST: i64 = 512;
+
 /// How the connection works: what is written survives the death of this process, and reading takes little memory.
 const SETTINGS: &str = "
     PRAGMA synchronous = NORMAL;
@@ -229,7 +232,12 @@ impl<'a> Writing<'a> {
     /// Returns the row's time, as the one below.
     fn changed(&mut self, row: &Changed) -> rusqlite::Result<i64> {
         let service = self.number(&row.id, row.kind)?;
-        if row.recalled && self.is_no_news(service, row)? {
+        let is_known = match (row.recalled, row.exit) {
+            (false, _) => false,
+            (true, Some(_)) => self.has_end(service, row)?,
+            (true, None) => self.is_no_news(service, row)?,
+        };
+        if is_known {
             return Ok(row.time);
         }
         let (exit_code, exit_signal) = match row.exit {
@@ -302,6 +310,17 @@ impl<'a> Writing<'a> {
         let number = self.connection.query_row(find, params![name, instance], |row| row.get(0))?;
         self.numbers.insert(id.clone(), number);
         Ok(number)
+    }
+
+    /// Whether the end of this run is there, among the latest changes.
+    fn has_end(&self, service: i64, row: &Changed) -> rusqlite::Result<bool> {
+        let has = "SELECT EXISTS (SELECT 1 FROM
+                (SELECT run, to_phase, exit_code, exit_signal FROM event WHERE service = ?1 ORDER BY time DESC LIMIT ?2)
+            WHERE run = ?3 AND (to_phase = ?4) = ?5 AND (exit_code IS NOT NULL OR exit_signal IS NOT NULL))";
+        let starting = mainstay_model::PhaseName::Starting;
+        // One that begins the next run is known by that one's number.
+        let parameters = params![service, LATEST, signed(row.run.0), starting.as_str(), row.to == starting];
+        self.connection.query_row(has, parameters, |row| row.get(0))
     }
 
     /// Whether the latest change of the service says the same. One that is asked again whether it is ready has not changed

@@ -322,6 +322,31 @@ fn a_new_daemon_adds_what_the_one_before_it_could_not_write() {
 }
 
 #[test]
+fn a_new_daemon_adds_ends_that_the_one_before_it_saw_and_could_not_write() {
+    let ended = |seconds, run, to, recalled| {
+        let exit = Some(Exit::Code(3));
+        Row::Changed(Changed { exit, recalled, ..changed(seconds, "api", run, to) })
+    };
+    let folder = Folder::with(&[
+        ended(1, 1, PhaseName::Waiting, false),
+        // The end of run 2, and at once the beginning of run 3.
+        ended(2, 3, PhaseName::Starting, false),
+    ]);
+    let told = [
+        ended(1, 1, PhaseName::Waiting, true),
+        ended(2, 3, PhaseName::Starting, true),
+        ended(3, 3, PhaseName::Waiting, true),
+        ended(4, 5, PhaseName::Starting, true),
+    ];
+    // Twice: another daemon is told the same.
+    folder.add(&told, &Bounds::default());
+    folder.add(&told, &Bounds::default());
+    let all = folder.all();
+    assert_eq!(times(&all), ["00:01", "00:02", "00:03", "00:04"]);
+    assert!(all.iter().all(|event| event.exit.is_some()));
+}
+
+#[test]
 fn a_report_counts_what_was_seen() {
     let folder = Folder::with(&[
         note(0, super::STARTED),

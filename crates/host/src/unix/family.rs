@@ -34,7 +34,8 @@ impl Process {
         same.then_some(Self { pid, start_time, descriptor })
     }
 
-    pub(crate) fn from_parts(pid: u32, start_time: u64, descriptor: OwnedFd) -> Self {
+    /// The process of a descriptor that was opened as this one's.
+    pub fn from_parts(pid: u32, start_time: u64, descriptor: OwnedFd) -> Self {
         Self { pid, start_time, descriptor }
     }
 

@@ -12,6 +12,7 @@ use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, 
 
 use super::{
     Supervisor,
+    begin::process_name,
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored},
 };
@@ -132,13 +133,19 @@ impl Supervisor {
         // Asked after the opening: without a row it ended between the two.
         let (process, row) = match (process, read_stat(main.pid)) {
             (Some(process), Some(row)) if row.start_time == main.start_time => (process, row),
-            (process, _) => return self.adopt_ended(index, main, process.as_ref()),
+            (process, _) => {
+                let process = process.or_else(|| self.held_process(index, main));
+                return self.adopt_ended(index, main, process.as_ref());
+            }
         };
         let mut parent = self.parent_of(row);
         if main != first {
             parent = Parent::Unsettled;
         } else if parent == Parent::Elsewhere {
             self.strange_fosters.push(row.parent);
+        }
+        if parent != Parent::Anchor {
+            self.hold_process(index, main, &process);
         }
         let _no_signals = self.make_live(index, Live::new(process, parent));
         let Some(Slot { record, state: State::Live(live), .. }) = self.slots.get(index) else { return };
@@ -149,6 +156,28 @@ impl Supervisor {
         }
         let started = FromKeeper::Started { slot: record.slot.clone(), run: record.run, pid: main.pid };
         self.daemon.send(&started);
+    }
+
+    /// Neither we nor the anchor is told how it ends. The kernel tells whoever has a descriptor from before its end, which must
+    /// thus outlive us.
+    fn hold_process(&mut self, index: usize, main: ProcessId, process: &Process) {
+        let name = process_name(main);
+        if self.held.remove(&name).is_none() {
+            self.hold(name.clone(), process);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.held = Some(name);
+        }
+    }
+
+    /// The descriptor of a process that is gone, from a keeper before us.
+    fn held_process(&mut self, index: usize, main: ProcessId) -> Option<Process> {
+        let name = process_name(main);
+        let descriptor = self.held.remove(&name)?;
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.held = Some(name);
+        }
+        Some(Process::from_parts(main.pid, main.start_time, descriptor))
     }
 
     /// Its process is gone, and the anchor saw how, or nobody did. What it left behind is still looked for.

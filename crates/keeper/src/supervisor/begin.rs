@@ -30,6 +30,14 @@ pub(super) const HOOK_MARK: &str = "MAINSTAY_HOOK=";
 /// The one without which the others tell nothing.
 const RUN_MARK: &str = MARKS[0];
 
+/// What names of processes that the anchor holds begin with.
+pub(super) const PROCESS: &str = "process:";
+
+/// The name under which the anchor holds the descriptor of a process of which it will not learn how it ended.
+pub(super) fn process_name(process: ProcessId) -> String {
+    format!("{PROCESS}{}.{}", process.pid, process.start_time)
+}
+
 /// A run to begin.
 pub(super) struct Order {
     pub(super) slot: String,
@@ -158,10 +166,11 @@ impl Supervisor {
     }
 
     /// Has the anchor keep a descriptor; where there is none we do.
-    pub(super) fn hold(&mut self, name: String, descriptor: &OwnedFd) {
+    pub(super) fn hold(&mut self, name: String, descriptor: impl AsFd) {
+        let descriptor = descriptor.as_fd();
         match &mut self.anchor {
-            Some(anchor) => anchor.send(&ToAnchor::Hold { name }, Some(descriptor.as_fd())),
-            None => self.held.extend(descriptor.try_clone().map(|descriptor| (name, descriptor))),
+            Some(anchor) => anchor.send(&ToAnchor::Hold { name }, Some(descriptor)),
+            None => self.held.extend(descriptor.try_clone_to_owned().map(|descriptor| (name, descriptor))),
         }
     }
 

@@ -250,10 +250,12 @@ impl Supervisor {
         if let Some(zombie) = &ending.zombie {
             zombie.reap();
         }
+        let held = slot.held.take();
         if ending.is_with_anchor {
             let main = slot.main();
             self.acknowledge_orphan(main.pid, main.start_time);
         }
+        held.into_iter().for_each(|held| self.release(held));
         self.close_reports(index);
         crate::fault::point();
         if name == DAEMON_SLOT {

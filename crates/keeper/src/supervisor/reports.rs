@@ -14,7 +14,7 @@ use mainstay_wire::{RecordPhase, SlotRecord, ToAnchor, WireNotice, WireReports, 
 
 use super::{
     Supervisor, Token,
-    begin::Order,
+    begin::{Order, PROCESS, process_name},
     output::fifo_name,
     said::Said,
     slots::{Slot, State},
@@ -263,15 +263,16 @@ impl Supervisor {
             .slots
             .iter()
             .filter(|(_, slot)| slot.is_active())
-            .map(|(_, slot)| slot.record.slot.as_str())
-            .flat_map(|slot| {
-                [socket_name(slot), pipe_name(slot), fifo_name(slot), fifo_name(&errors_of(slot))]
+            .flat_map(|(_, slot)| {
+                let name = slot.record.slot.as_str();
+                let pipes = [fifo_name(name), fifo_name(&errors_of(name))];
+                [socket_name(name), pipe_name(name), process_name(slot.main())].into_iter().chain(pipes)
             })
             .collect();
         for (name, descriptor) in std::mem::take(&mut self.held) {
             if active.contains(&name) {
                 self.held.insert(name, descriptor);
-            } else if name.starts_with(&socket_name("")) || name.starts_with(&pipe_name("")) {
+            } else if [&socket_name(""), &pipe_name(""), PROCESS].iter().any(|it| name.starts_with(*it)) {
                 self.release(name);
             }
         }

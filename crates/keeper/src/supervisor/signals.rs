@@ -97,6 +97,9 @@ impl Supervisor {
         let zombies = table.rows().iter().filter(|row| row.is_zombie());
         let ended = zombies.map(id_of).collect();
         let mut next = table.leftovers(&self.trace(index, table), Leader::Included);
+        // The main process first: it is not to see the others end, and end of itself before it is hit.
+        let main = self.slots.get(index).map(Slot::main);
+        next.sort_by_key(|row| Some(id_of(row)) == main);
         let mut look = Look { is_new: false, missed: table.has_missed(), ended };
         told.iter().for_each(|id| look.add_children(*id, &mut next));
         while let Some(row) = next.pop() {

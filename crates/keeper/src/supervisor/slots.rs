@@ -18,6 +18,8 @@ pub(super) struct Slot {
     pub(super) first: ProcessId,
     /// The ways by which its run tells how it is, when it has some.
     pub(super) reports: Option<Box<Reports>>,
+    /// The name under which the anchor holds the descriptor of its main process, when it does.
+    pub(super) held: Option<String>,
 }
 
 /// What the latest run does.
@@ -108,7 +110,7 @@ impl Slot {
 
     /// One of which no run is known.
     pub(super) fn new(store: Store, record: SlotRecord, state: State) -> Self {
-        Self { store, record, state, first: ProcessId::default(), reports: None }
+        Self { store, record, state, first: ProcessId::default(), reports: None, held: None }
     }
 
     /// As the daemon is told.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mainstay_host::read_stat;
+use mainstay_host::{KeptExit, Process, adopt_orphans, read_stat, reap_child};
 use mainstay_model::Signal;
 use mainstay_wire::{Scope, SlotPhase, ToKeeper, WireExit};
 
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_run_of_another_boot_is_over", another_boot),
     ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
     ("a_new_anchor_takes_over_after_both_died", both_die),
+    ("an_end_after_both_died_is_known_though_the_next_keeper_dies_too", both_die_and_then_a_keeper),
 ];
 
 fn phase_of<'a>(slots: &'a [mainstay_wire::SlotState], name: &str) -> &'a SlotPhase {
@@ -234,4 +235,41 @@ fn both_die() {
     let (_, exit) = daemon.exited("api");
     assert!(matches!(exit, WireExit::Code(4) | WireExit::Unknown), "{exit:?}");
     assert_eq!(world.log("api"), "one\ntwo\n");
+}
+
+/// A service that has become nobody's child whom Mainstay would hear from: what the kernel keeps for whoever has a descriptor is
+/// known, also when that was a keeper which is dead by then.
+fn both_die_and_then_a_keeper() {
+    adopt_orphans().unwrap();
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 4"]));
+    let pid = daemon.started("api");
+    let witness = Process::open(pid, read_stat(pid).unwrap().start_time).unwrap();
+    let keeper = world.keeper();
+    world.kill_anchor();
+    keeper.signal(Signal::KILL);
+    assert!(keeper.wait_gone(PATIENCE));
+    drop(daemon);
+    world.start();
+    let (daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid });
+    let keeper = world.keeper();
+    keeper.signal(Signal::STOP);
+    fs::write(world.path("go"), "").unwrap();
+    assert!(witness.wait_gone(PATIENCE));
+    reap_child(pid);
+    keeper.signal(Signal::KILL);
+    drop(daemon);
+    let (mut daemon, slots) = world.daemon();
+    let told = match phase_of(&slots, "api") {
+        SlotPhase::Exited { exit } => *exit,
+        _ => daemon.exited("api").1,
+    };
+    // A kernel before 6.15 keeps nothing.
+    let kept = match witness.kept_exit() {
+        KeptExit::Known(exit) => exit.into(),
+        KeptExit::NotYet | KeptExit::Lost => WireExit::Unknown,
+    };
+    assert_eq!(told, kept);
 }
