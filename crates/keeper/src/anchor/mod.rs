@@ -24,7 +24,8 @@ use mainstay_host::{
 };
 use mainstay_wire::{FromAnchor, ToAnchor};
 
-use self::{keeper::Seat, orphans::Orphans};
+use self::keeper::Seat;
+pub use self::orphans::{ORPHAN_LIMIT, Orphan, Orphans};
 use crate::{
     mail::Mail,
     options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},

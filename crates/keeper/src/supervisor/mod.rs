@@ -8,6 +8,7 @@ mod adopt;
 mod begin;
 mod daemon;
 mod end;
+mod finding;
 mod leave;
 mod main_process;
 mod notices;
@@ -33,6 +34,10 @@ use self::{
     slots::Slots,
     spawner::{Done, Job, Spawner},
     timers::{Timer, Timers},
+};
+pub use self::{
+    finding::{Finding, finding},
+    said::Said,
 };
 use crate::{
     mail::MailBox,
