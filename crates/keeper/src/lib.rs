@@ -16,6 +16,16 @@ pub use options::{ANCHOR_LOCK, KEEPER_LOCK, Options, by_hand_lock};
 pub use state::check_state;
 pub use supervisor::keeper_main;
 
+/// What is decided when a keeper or an anchor comes back, as functions of plain values: the simulation leads them through
+/// deaths at any moment.
+pub mod decisions {
+    pub use crate::{
+        anchor::{ORPHAN_LIMIT, Orphan, Orphans},
+        pump::{RotatedSince, Step, is_settled, next_step, written, written_to_rotated},
+        supervisor::{Finding, Said, finding},
+    };
+}
+
 /// What to do when the run-time folder is on a file system that will not do.
 pub(crate) const PLACE_HELP: &str = "set XDG_RUNTIME_DIR to a folder on a local file system";
 

@@ -27,7 +27,8 @@ use mainstay_host::{
 };
 use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView};
 
-use self::{keeper::Seat, orphans::Orphans, trial::Trial};
+pub use self::orphans::{ORPHAN_LIMIT, Orphan, Orphans};
+use self::{keeper::Seat, trial::Trial};
 use crate::{
     mail::Mail,
     options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},

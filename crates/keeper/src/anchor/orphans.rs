@@ -7,18 +7,19 @@ use mainstay_wire::{FromAnchor, KeptOrphan, WireExit};
 use crate::report::say;
 
 /// Orphans kept at most. Each is some 24 bytes; there can only be so many while no keeper lives.
-const ORPHAN_LIMIT: usize = 4096;
+pub const ORPHAN_LIMIT: usize = 4096;
 
 /// How one ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Orphan {
+pub struct Orphan {
     pid: u32,
     start_time: u64,
     exit: WireExit,
 }
 
 impl Orphan {
-    pub(super) fn message(self) -> FromAnchor {
+    /// As a keeper is told.
+    pub fn message(self) -> FromAnchor {
         FromAnchor::Orphan { pid: self.pid, start_time: self.start_time, exit: self.exit }
     }
 }
@@ -31,13 +32,14 @@ impl Orphan {
 
 /// Those that nobody acknowledged.
 #[derive(Debug, Default)]
-pub(super) struct Orphans {
+pub struct Orphans {
     kept: VecDeque<Orphan>,
     dropped: u64,
 }
 
 impl Orphans {
-    pub(super) fn note(&mut self, pid: u32, start_time: u64, exit: WireExit) -> Orphan {
+    /// Keeps this one.
+    pub fn note(&mut self, pid: u32, start_time: u64, exit: WireExit) -> Orphan {
         let orphan = Orphan { pid, start_time, exit };
         if self.kept.len() >= ORPHAN_LIMIT {
             self.kept.pop_front();
@@ -48,11 +50,13 @@ impl Orphans {
         orphan
     }
 
-    pub(super) fn forget(&mut self, pid: u32, start_time: u64) {
+    /// A keeper has recorded it.
+    pub fn forget(&mut self, pid: u32, start_time: u64) {
         self.kept.retain(|orphan| orphan.pid != pid || orphan.start_time != start_time);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Orphan> {
+    /// All of them, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = Orphan> {
         self.kept.iter().copied()
     }
 }

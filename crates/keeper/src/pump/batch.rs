@@ -94,6 +94,11 @@ pub(crate) struct LeftBatch {
     pub(crate) count: usize,
 }
 
+/// Whether nothing of a batch that was left is to be written: there is nothing, or all of it is aside.
+pub fn is_settled(count: usize, sequence: u64, aside: Option<u64>) -> bool {
+    count == 0 || aside == Some(sequence)
+}
+
 /// The buffer.
 #[derive(Debug)]
 pub(crate) struct Batch {

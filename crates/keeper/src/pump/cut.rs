@@ -1,11 +1,11 @@
 //! Where a log file is cut: what to do next with bytes that wait, as a pure function of sizes and contents.
 
 /// A line may carry a file this many bytes beyond its limit; then it is cut hard.
-pub(crate) const LINE_LIMIT: u64 = 1024 * 1024;
+const LINE_LIMIT: u64 = 1024 * 1024;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// Write this many bytes; the file goes on after them.
     Write(usize),
     /// Write this many bytes, then rotate.
@@ -16,7 +16,7 @@ pub(crate) enum Step {
 
 /// The next step with `rest` (not empty) at a file of `size` bytes that is rotated before it exceeds `limit`.
 /// `ends_at_line_end` is asked only when it matters.
-pub(crate) fn next_step(rest: &[u8], size: u64, limit: u64, ends_at_line_end: impl FnOnce() -> bool) -> Step {
+pub fn next_step(rest: &[u8], size: u64, limit: u64, ends_at_line_end: impl FnOnce() -> bool) -> Step {
     let within = |end: u64| usize::try_from(end.saturating_sub(size)).unwrap_or(usize::MAX).min(rest.len());
     let room = within(limit);
     if room == rest.len() {

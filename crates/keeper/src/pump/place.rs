@@ -89,14 +89,37 @@ fn one_step(
 pub(crate) fn progress(left: &LeftBatch, folder: &mut Folder) -> io::Result<(usize, u64)> {
     let to = &left.to;
     let time = to.time();
-    let (mut done, mut size_before, mut number) = (0_u64, to.size, to.number);
-    while let Some(size) = folder.rotated_size(&time, number) {
-        done += size.saturating_sub(size_before);
-        size_before = 0;
-        number += 1;
+    let rotated = written_to_rotated(to.size, to.number, |number| folder.rotated_size(&time, number));
+    let done = written(rotated, folder.size()?, left.count);
+    folder.set_number(rotated.number);
+    Ok((done, rotated.number))
+}
+
+/// What of a batch is in files that were rotated since it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// Bytes of the batch in them.
+    pub done: u64,
+    /// Bytes of `current` that are of before the batch.
+    pub size_before: u64,
+    /// The number of the next rotated file.
+    pub number: u64,
+}
+
+/// Looks for rotated files from this number on: `size` is that of `current` before the batch.
+pub fn written_to_rotated(size: u64, number: u64, mut size_of: impl FnMut(u64) -> Option<u64>) -> Rotated {
+    let mut rotated = Rotated { done: 0, size_before: size, number };
+    while let Some(size) = size_of(rotated.number) {
+        rotated.done += size.saturating_sub(rotated.size_before);
+        rotated.size_before = 0;
+        rotated.number += 1;
     }
+    rotated
+}
+
+/// How many of the `count` bytes of a batch are written, with `current` of this size.
+pub fn written(rotated: Rotated, current: u64, count: usize) -> usize {
     // A size below what it was: somebody truncated the file, and the batch goes behind what is left.
-    done += folder.size()?.saturating_sub(size_before);
-    folder.set_number(number);
-    Ok((usize::try_from(done).unwrap_or(usize::MAX).min(left.count), number))
+    let done = rotated.done + current.saturating_sub(rotated.size_before);
+    usize::try_from(done).unwrap_or(usize::MAX).min(count)
 }

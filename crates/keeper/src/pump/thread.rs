@@ -15,7 +15,7 @@ use mainstay_wire::LogFile;
 
 use super::{
     aside::Aside,
-    batch::Batch,
+    batch::{Batch, is_settled},
     budget::Budget,
     compressor::Compressor,
     counts::News,
@@ -194,8 +194,8 @@ impl Pump {
 /// A batch that a keeper before us did not finish is finished first, before anything is read.
 fn recover(batch: &mut Batch, aside: &Aside) {
     let Some(left) = batch.left() else { return };
-    let is_aside = aside.get(&left.to.slot).is_some_and(|waiting| waiting.sequence == left.sequence);
-    if is_aside || left.count == 0 {
+    let waiting = aside.get(&left.to.slot).map(|waiting| waiting.sequence);
+    if is_settled(left.count, left.sequence, waiting) {
         return batch.end_whole();
     }
     let mut folder = Folder::new(&left.to.dir);

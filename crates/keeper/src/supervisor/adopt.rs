@@ -13,6 +13,7 @@ use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, 
 use super::{
     Supervisor,
     begin::process_name,
+    finding::{Finding, finding},
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored},
 };
@@ -74,24 +75,29 @@ impl Supervisor {
     /// What does the record say?
     fn adopt(&mut self, index: usize, child: ChildPart) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let is_here = slot.record.boot_id == self.boot_id && slot.record.pid_namespace == self.pid_namespace;
-        let RecordPhase::Made { program, dir, path, user } = slot.record.phase.clone() else {
-            slot.state = State::Over;
-            return;
-        };
-        if !is_here {
-            slot.state = State::Over;
-            self.gone_with_its_boot(index);
-        } else if child.run != slot.record.run {
-            self.never_began(index);
-        } else if child.failed_step != 0 {
-            let attempt = Attempt { program: &program, dir: &dir, path: path.as_deref(), user };
-            let failure = attempt.failure(child.failed_step, child.errno, child.candidate);
-            self.not_started(index, failure.into());
-        } else {
-            self.adopt_run(index, child);
+        match finding(&slot.record, &child, &self.boot_id, self.pid_namespace) {
+            Finding::Over => {
+                slot.state = State::Over;
+                return;
+            }
+            Finding::Elsewhere => {
+                slot.state = State::Over;
+                self.gone_with_its_boot(index);
+            }
+            Finding::NeverBegan => self.never_began(index),
+            Finding::Failed => self.had_failed(index, child),
+            Finding::Made => self.adopt_run(index, child),
         }
         self.forget_strange_orphans();
+    }
+
+    /// Its process wrote why it could not become the program.
+    fn had_failed(&mut self, index: usize, child: ChildPart) {
+        let Some(slot) = self.slots.get(index) else { return };
+        let RecordPhase::Made { program, dir, path, user } = slot.record.phase.clone() else { return };
+        let attempt = Attempt { program: &program, dir: &dir, path: path.as_deref(), user };
+        let failure = attempt.failure(child.failed_step, child.errno, child.candidate);
+        self.not_started(index, failure.into());
     }
 
     /// The keeper before us came to the intent, and no further.

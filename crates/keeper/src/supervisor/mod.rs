@@ -8,6 +8,7 @@ mod adopt;
 mod begin;
 mod daemon;
 mod end;
+mod finding;
 mod leave;
 mod main_process;
 mod notices;
@@ -36,6 +37,10 @@ use self::{
     spawner::{Done, Job, Spawner},
     timers::{Timer, Timers},
     upgrade::Successor,
+};
+pub use self::{
+    finding::{Finding, finding},
+    said::Said,
 };
 use crate::{
     mail::MailBox,

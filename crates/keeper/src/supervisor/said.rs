@@ -4,7 +4,7 @@ use mainstay_wire::WireNotice;
 
 /// What of a run's words is still so: one of each kind at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub struct Said {
     ready: bool,
     doing: Option<Doing>,
     status: Option<String>,
@@ -23,7 +23,7 @@ enum Doing {
 
 impl Said {
     /// What a record says that was said.
-    pub(super) fn of(notices: &[WireNotice]) -> Self {
+    pub fn of(notices: &[WireNotice]) -> Self {
         let mut said = Self::default();
         for notice in notices {
             said.take(notice);
@@ -32,7 +32,7 @@ impl Said {
     }
 
     /// Whether it says something new that lasts.
-    pub(super) fn take(&mut self, notice: &WireNotice) -> bool {
+    pub fn take(&mut self, notice: &WireNotice) -> bool {
         let before = self.clone();
         match notice {
             WireNotice::Ready => {
@@ -51,17 +51,18 @@ impl Said {
         *self != before
     }
 
-    pub(super) fn is_ready(&self) -> bool {
+    /// Whether it said that it is ready.
+    pub fn is_ready(&self) -> bool {
         self.ready
     }
 
     /// A daemon has heard everything; whether that changed anything.
-    pub(super) fn was_heard(&mut self) -> bool {
+    pub fn was_heard(&mut self) -> bool {
         std::mem::take(&mut self.trigger)
     }
 
     /// As notices that say the same to one who has heard nothing: ready comes first, so that a reload after it is one.
-    pub(super) fn notices(&self) -> Vec<WireNotice> {
+    pub fn notices(&self) -> Vec<WireNotice> {
         let doing = self.doing.map(|doing| match doing {
             Doing::Reloading => WireNotice::Reloading,
             Doing::Stopping => WireNotice::Stopping,
