@@ -122,8 +122,7 @@ fn an_anchor_that_is_gone_is_told_by_every_verb_that_reads_and_comes_back() {
     // Whoever looks on is told at once.
     following.wait_for(NOTE);
     let before = project.three();
-    let said =
-        project.run(&["list", "--json"]).expect(0).says(NOTE).says("`mainstay down`, then `mainstay up`");
+    let said = project.run(&["list", "--json"]).expect(0).says(NOTE).says("`mainstay daemon upgrade`");
     assert_eq!(said.json()["anchor"], false);
     assert_eq!(project.run(&["status", "--json"]).expect(0).says(NOTE).json()["anchor"], false);
     project.run(&["status", "api"]).expect(0).says(NOTE);

@@ -130,7 +130,10 @@ fn a_command_line_that_makes_no_sense_is_explained() {
     folder.run(&[]).expect(2).err("Usage: mainstay");
     folder.run(&["--version"]).expect(0).out("mainstay ");
     let help = folder.run(&["--help"]).expect(0).out("Exit codes:").out("MAINSTAY_STATE_DIR");
-    assert!(help.err.is_empty() && !help.out.contains("\n  daemon"), "{}", help.out);
+    assert!(help.err.is_empty() && help.out.contains("\n  daemon"), "{}", help.out);
+    // Its processes are nobody's to start.
+    let help = folder.run(&["daemon", "--help"]).expect(0);
+    assert!(help.out.contains("  upgrade ") && !help.out.contains("keeper "), "{}", help.out);
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn the_schema_is_json_and_the_page_is_roff() {
     for verb in ["up", "down", "logs", "completions"] {
         assert!(page.contains(&format!(".SS mainstay {verb}\n")), "{verb}");
     }
-    assert!(!page.contains("mainstay daemon"));
+    assert!(!page.contains("mainstay daemon keeper"));
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = folder.run(&["completions", shell]).expect(0).out;
         assert!(script.contains("restart") && !script.contains("anchor"), "{shell}");

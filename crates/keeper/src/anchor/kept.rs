@@ -57,6 +57,9 @@ pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> 
         drop(guards);
     }
     let held: Result<BTreeMap<String, OwnedFd>, String> = state.held.iter().map(held).collect();
+    if let Some(UpgradeView { number, program, .. }) = &state.upgrade {
+        say(format_args!("upgrade {number}: the anchor is `{program}`"));
+    }
     Ok(Anchor {
         locks,
         held: held?,

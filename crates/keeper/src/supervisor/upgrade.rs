@@ -35,8 +35,9 @@ pub(super) struct Successor {
 impl Supervisor {
     /// The daemon, which is about to end, asks for it.
     pub(super) fn upgrade(&mut self, program: String) {
-        if self.leaving {
-            return;
+        let is_on_trial = |upgrade: &UpgradeView| upgrade.outcome == UpgradeOutcome::Trying;
+        if self.leaving || self.upgraded.as_ref().is_some_and(is_on_trial) {
+            return say(format_args!("`{program}` has to wait: another program is on trial, or all is over"));
         }
         self.successor = Some(Successor { program, is_overdue: false });
         self.timers.set(Timer::KillDaemon, PATIENCE);
