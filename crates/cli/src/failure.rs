@@ -60,7 +60,9 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match &error {
-            ClientError::NoDaemon { .. } | ClientError::DeadSocket { .. } => Exit::NoDaemon,
+            ClientError::NoDaemon { .. } | ClientError::DeadSocket { .. } | ClientError::InTrouble { .. } => {
+                Exit::NoDaemon
+            }
             ClientError::NotPermitted { .. } => Exit::NotPermitted,
             ClientError::TimedOut { .. } => Exit::TimedOut,
             ClientError::Protocol(_) => Exit::Bug,
@@ -71,6 +73,9 @@ impl From<ClientError> for Failure {
         };
         let help = match &error {
             ClientError::NoDaemon { .. } | ClientError::DeadSocket { .. } => "`mainstay up` starts it",
+            ClientError::InTrouble { .. } => {
+                "services go on, and it is tried again within a minute; `mainstay down` stops everything, all at once"
+            }
             ClientError::NotPermitted { .. } => "only the user whose project it is may ask",
             ClientError::TimedOut { .. } => "what was asked for goes on; `--timeout` allows more time",
             ClientError::Closed => {

@@ -41,13 +41,14 @@ impl Holders {
     }
 
     /// Nobody answers, so everything is ended by a signal, and it is waited for: anchor and keeper have the daemon stop all
-    /// services in order for it, as they have for a request. `say` hears who was asked, and now and then who is still there.
+    /// services in order for it, as they have for a request; where no daemon comes up they stop all at once. `say` hears who was asked, and now and then who is still there.
     ///
     /// # Errors
     /// Nobody can be seen from here, or those who can have not ended in time.
     pub(crate) fn end(
         &self,
         places: &Places,
+        trouble: Option<&str>,
         patience: Option<Duration>,
         mut say: impl FnMut(&str),
     ) -> Result<(), Failure> {
@@ -55,10 +56,15 @@ impl Holders {
             let failure = self.unreachable(places, Exit::Failed);
             return Err(failure.with_help("they are in another pid namespace (a container): end them there"));
         };
-        say(&format!(
-            "the daemon cannot be reached: {}; TERM was sent to {asked}, which has everything stopped in order",
-            why_unreachable(places),
-        ));
+        say(&match trouble {
+            None => format!(
+                "the daemon cannot be reached: {}; TERM was sent to {asked}, which has everything stopped in order",
+                why_unreachable(places),
+            ),
+            Some(trouble) => format!(
+                "{trouble}; TERM was sent to {asked}, which has everything stopped at once: nobody knows an order"
+            ),
+        });
         self.wait_gone(patience, say)
     }
 

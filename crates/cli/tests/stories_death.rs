@@ -196,3 +196,36 @@ fn terminating_the_anchor_stops_everything_in_order() {
     });
     project.run(&["list"]).expect(69);
 }
+
+#[test]
+fn a_damaged_state_is_set_aside_and_the_latest_generation_says_what_runs() {
+    let project = begin();
+    let steady = project.pid("steady");
+    project.write(".mainstay/applied.json", "{\n");
+    kill(project.three().daemon.unwrap(), "KILL");
+    wait_until("it answers", || project.run(&["list"]).code == 0);
+    nothing_happened_to_the_services(&project, steady);
+    assert_eq!(project.read(".mainstay/applied.json.damaged"), "{\n");
+    project.run(&["history"]).expect(0).says("state-damaged").says("generation 1 says what runs");
+    project.run(&["start", "stopped"]).expect(0);
+    project.run(&["down"]).expect(0);
+    assert!(!is_alive(steady));
+}
+
+#[test]
+fn a_daemon_that_cannot_come_up_is_told_with_its_reason_and_down_ends_all() {
+    let project = begin();
+    let steady = project.pid("steady");
+    std::fs::remove_dir_all(project.dir.join(".mainstay/generations")).unwrap();
+    project.write(".mainstay/applied.json", "{\n");
+    kill(project.three().daemon.unwrap(), "KILL");
+    wait_until("it says why", || project.run(&["list", "--timeout", "1s"]).err.contains("cannot come up"));
+    let said = project.run(&["up", "-d"]).expect(69);
+    assert!(said.err.contains("applied.json` is damaged"), "{}", said.err);
+    assert!(said.err.contains("services go on"), "{}", said.err);
+    assert!(is_alive(steady));
+    let said = project.run(&["down"]).expect(0);
+    assert!(said.err.contains("has everything stopped at once"), "{}", said.err);
+    assert!(!is_alive(steady));
+    assert_eq!((project.three().anchor, project.three().keeper), (None, None));
+}

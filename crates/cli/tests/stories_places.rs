@@ -533,6 +533,10 @@ fn the_machines_own_project_has_the_machines_own_places() {
         return story::skipped("`unshare --mount --pid` needs root, and a kernel that lets it");
     }
     let said = Said::from(command.output().unwrap()).expect(0);
+    // Which of the two spoke first is theirs.
+    for line in ["\ndb  | db is here\n", "\napi | api is here\n"] {
+        assert!(said.out.contains(line), "no `{line}` in:\n{}", said.out);
+    }
     let mut rest = said.out.as_str();
     for text in [
         "/etc/mainstay/mainstay.toml: ok, 2 services\ncheck => 0\n",
@@ -542,8 +546,6 @@ fn the_machines_own_project_has_the_machines_own_places() {
         "\napi ",
         "running",
         "list => 0\nsocket\nprivate\nlog\n",
-        "db is here\n",
-        "api is here\n",
         "logs => 0\n",
         "db",
         "status db => 0\n",

@@ -1,6 +1,14 @@
 //! Making the connection, with a bound on how long a full queue of a stuck daemon may hold it up.
 
-use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use mainstay_wire::{TROUBLE_FILE, TROUBLE_LIMIT};
 
 use rustix::{
     io::Errno,
@@ -14,7 +22,20 @@ use crate::ClientError;
 
 /// Connects to the socket at `path`.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientError> {
-    try_connect(path, timeout).map_err(|errno| explain(errno, path, timeout))
+    let stream = try_connect(path, timeout).map_err(|errno| explain(errno, path, timeout))?;
+    // The keeper holds the socket open meanwhile: a connection would wait for a daemon that may never come.
+    match trouble(path) {
+        Some(text) => Err(ClientError::InTrouble { text }),
+        None => Ok(stream),
+    }
+}
+
+/// Why no daemon comes up there, when the keeper says so.
+fn trouble(socket: &Path) -> Option<String> {
+    let file = File::open(socket.with_file_name(TROUBLE_FILE)).ok()?;
+    let mut text = String::new();
+    file.take(TROUBLE_LIMIT).read_to_string(&mut text).ok()?;
+    Some(text.trim().to_owned())
 }
 
 fn try_connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {

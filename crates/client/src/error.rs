@@ -19,6 +19,12 @@ pub enum ClientError {
         /// The path.
         socket: PathBuf,
     },
+    /// Its keeper works, and the daemon cannot come up.
+    #[error("the daemon cannot come up: {text}")]
+    InTrouble {
+        /// Why, in one sentence.
+        text: String,
+    },
     /// The system does not let this user reach the socket.
     #[error("not permitted to connect to {}", socket.display())]
     NotPermitted {
@@ -62,5 +68,10 @@ impl ClientError {
     /// Whether nobody was there to be asked.
     pub const fn is_no_daemon(&self) -> bool {
         matches!(self, Self::NoDaemon { .. } | Self::DeadSocket { .. })
+    }
+
+    /// Whether a daemon should be there and cannot come up.
+    pub const fn is_in_trouble(&self) -> bool {
+        matches!(self, Self::InTrouble { .. })
     }
 }

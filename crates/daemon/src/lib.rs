@@ -26,6 +26,7 @@ mod notices;
 mod probation;
 mod recall;
 mod request;
+mod salvage;
 mod slot;
 mod state;
 mod upgrade;

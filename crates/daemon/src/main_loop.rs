@@ -26,6 +26,7 @@ use crate::{
     history::History,
     keeper_link::{self, FromKeeperReader, ToKeeperSender},
     local_socket, request,
+    salvage::{self, Salvaged},
     state::StateFile,
     upgrade::Upgrades,
     wake::Wake,
@@ -149,9 +150,11 @@ fn recall(
         boot_id: mainstay_host::boot_id(),
     };
     let state = StateFile::of(&options.state_dir);
-    let recorded = state.read().map_err(|error| StartError::State(error.to_string()))?;
+    let Salvaged { recorded, note } =
+        salvage::read(&state, slots).map_err(|error| StartError::State(error.to_string()))?;
     let hands = Hands::new(keeper, wakes, surroundings);
-    let history = History::begin(&options.state_dir);
+    let mut history = History::begin(&options.state_dir);
+    note.into_iter().for_each(|note| history.note("state-damaged", note, None));
     Brain::recall(state, recorded, hands, history, slots)
         .map_err(|error| StartError::State(error.to_string()))
 }

@@ -19,6 +19,7 @@ pub use self::plan::read_generations;
 pub(crate) use self::rollback::take_back;
 use crate::{
     brain::Brain,
+    state::StateError,
     upgrade,
     waiters::When,
     wake::{Asked, Peer},
@@ -180,6 +181,13 @@ fn pong() -> Answer {
         keeper_pid: std::os::unix::process::parent_id(),
         schema_version: SCHEMA_VERSION,
     }
+}
+
+/// What is wanted cannot be put on disk, so it is not done: it would be forgotten with this daemon.
+pub(super) fn unwritten(error: &StateError) -> WireError {
+    WireError::new(ErrorCode::Failed, error.to_string()).with_help(
+        "nothing was changed; free space there (`stop` and `restart` of what runs work without it)",
+    )
 }
 
 /// What cannot be asked while everything is being stopped.

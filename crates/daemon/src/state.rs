@@ -95,6 +95,11 @@ impl StateFile {
         Self { path: state_dir.join("applied.json") }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The folder that it is in.
     pub(crate) fn dir(&self) -> &Path {
         self.path.parent().unwrap_or(&self.path)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use mainstay_host::{OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program};
+use mainstay_wire::TROUBLE_FILE;
 
 /// Where things are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,10 @@ impl Options {
 
     pub(crate) fn socket(&self) -> PathBuf {
         self.run_dir.join("sock")
+    }
+
+    pub(crate) fn trouble(&self) -> PathBuf {
+        self.run_dir.join(TROUBLE_FILE)
     }
 
     pub(crate) fn fifo_dir(&self) -> PathBuf {

@@ -22,6 +22,12 @@ pub const KEEPER_FD: i32 = 3;
 /// The descriptor on which a daemon finds the listening local socket.
 pub const LISTEN_FD: i32 = 4;
 
+/// The file beside the local socket that says why no daemon answers there, while one cannot come up. Nobody but its owner reads it.
+pub const TROUBLE_FILE: &str = "trouble";
+
+/// Bytes of it that are read.
+pub const TROUBLE_LIMIT: u64 = 4096;
+
 /// The slot of the daemon itself: its standard error is a log like any other. No service can have this name.
 pub const DAEMON_SLOT: &str = "@daemon";
 

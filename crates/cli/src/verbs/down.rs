@@ -43,7 +43,9 @@ impl Down {
         let places = context.places()?;
         match door::connect(&places, context.timeout()) {
             Ok(_) => {}
-            Err(error) if error.is_no_daemon() => return by_signal(error, &places, context),
+            Err(error) if error.is_no_daemon() || error.is_in_trouble() => {
+                return by_signal(error, &places, context);
+            }
             Err(error) => return Err(error.into()),
         }
         let remaining = launch::Remaining::of(&places.run_dir);
@@ -128,6 +130,9 @@ fn is_down(context: &Context<'_>) -> Result<Exit, Failure> {
 /// Nobody answers. When processes hold the project nevertheless, they are asked by a signal.
 fn by_signal(error: ClientError, places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
     let Some(holders) = Holders::of(&places.state_dir) else { return Err(error.into()) };
-    holders.end(places, context.timeout(), |text| context.output.note(&format!("note: {text}")))?;
+    let trouble = error.is_in_trouble().then(|| error.to_string());
+    holders.end(places, trouble.as_deref(), context.timeout(), |text| {
+        context.output.note(&format!("note: {text}"));
+    })?;
     is_down(context)
 }

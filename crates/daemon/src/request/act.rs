@@ -95,9 +95,7 @@ fn record(brain: &mut Brain, act: Act, about: &About) -> Result<(), WireError> {
     let recorded = Recorded { wanted, ..brain.recorded.clone() };
     match (act, brain.record(recorded.clone())) {
         (_, Ok(())) => Ok(()),
-        (Act::Start | Act::Restart | Act::RollingRestart, Err(error)) => {
-            Err(WireError::new(ErrorCode::Failed, error.to_string()))
-        }
+        (Act::Start | Act::Restart | Act::RollingRestart, Err(error)) => Err(super::unwritten(&error)),
         // A full disk must not keep anybody from stopping something; that it was stopped may not survive a power cut.
         (Act::Stop | Act::Kill | Act::ResetFailed | Act::Reload | Act::Pause | Act::Resume, Err(error)) => {
             tracing::error!("{error}");

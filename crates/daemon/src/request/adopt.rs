@@ -121,7 +121,7 @@ fn add(brain: &mut Brain, adoption: &Adoption, removed: &[ServiceId]) -> Result<
 fn write(brain: &mut Brain, recorded: Recorded, unwritten: Unwritten) -> Result<(), WireError> {
     match (brain.record(recorded.clone()), unwritten) {
         (Ok(()), _) => Ok(()),
-        (Err(error), Unwritten::Refused) => Err(WireError::new(ErrorCode::Failed, error.to_string())),
+        (Err(error), Unwritten::Refused) => Err(super::unwritten(&error)),
         (Err(error), Unwritten::RunAs(_)) => {
             tracing::error!("{error}");
             brain.recorded = recorded;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use mainstay_host::{Interest, Poller, monotonic_nanos, stream_pair};
+use mainstay_host::{Durability, Interest, Poller, monotonic_nanos, stream_pair, write_atomic};
 use mainstay_model::Signal;
 use mainstay_wire::{
     DAEMON_SLOT, Frames, FromKeeper, KEEPER_FD, LISTEN_FD, LogFile, Program, ToAnchor, ToKeeper, WireExit,
@@ -260,6 +260,7 @@ impl Supervisor {
 
     pub(super) fn daemon_is_up(&mut self) {
         self.daemon.was_up = true;
+        let _ = std::fs::remove_file(self.options.trouble());
         self.daemon.vain = 0;
         self.tell_anchor(&ToAnchor::Up);
     }
@@ -267,6 +268,8 @@ impl Supervisor {
     pub(super) fn daemon_in_trouble(&mut self, text: String) {
         self.tell_anchor(&ToAnchor::Trouble { text: text.clone() });
         say(format_args!("the daemon cannot go on: {text}"));
+        // For whoever asks, as long as nobody answers; without it they wait.
+        let _ = write_atomic(&self.options.trouble(), text.as_bytes(), Durability::Renamed);
         self.daemon.trouble = Some(text);
     }
 

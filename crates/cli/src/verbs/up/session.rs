@@ -329,7 +329,7 @@ fn stop(course: &Course, kill: bool, wakes: &SyncSender<Wake>) -> Result<Stopped
     let holders = Holders::of(&places.state_dir).filter(|_| stopped == Stopped::NobodyThere);
     if let Some(holders) = holders {
         // The loop may be over when that is said.
-        holders.end(&places, None, |text| _ = wakes.send(Wake::Stopping(text.to_owned())))?;
+        holders.end(&places, None, None, |text| _ = wakes.send(Wake::Stopping(text.to_owned())))?;
         stopped = Stopped::Answered;
     }
     remaining.wait_until_gone(&places.socket(), Some(LEAVING))?;
