@@ -120,17 +120,21 @@ impl Arguments {
 
     /// The command line as it is described to people: without what Mainstay only says to itself.
     pub(crate) fn described() -> clap::Command {
-        let whole = Self::command();
-        let mut shown = clap::Command::new("mainstay")
-            .version(env!("CARGO_PKG_VERSION"))
-            .about(whole.get_about().cloned().unwrap_or_default())
-            .disable_help_subcommand(true)
-            .args(whole.get_arguments());
-        for verb in whole.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-            shown = shown.subcommand(verb.clone());
-        }
-        shown
+        shown("mainstay", &Self::command()).version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true)
     }
+}
+
+/// A command without what is hidden below it.
+fn shown(name: &'static str, command: &clap::Command) -> clap::Command {
+    let bare = clap::Command::new(name).args(command.get_arguments());
+    let mut shown = bare.about(command.get_about().cloned().unwrap_or_default());
+    for word in command.get_subcommands().filter(|word| !word.is_hide_set()) {
+        shown = shown.subcommand(match word.get_name() {
+            "daemon" => self::shown("daemon", word),
+            _ => word.clone(),
+        });
+    }
+    shown
 }
 
 impl Global {

@@ -48,7 +48,7 @@ pub(crate) fn begin_service(
     };
     let wanted = Wanted { run, ..wanted.clone() };
     let is_shared = folders.iter().all(|folder| root.join(folder).is_dir()) && folders.len() > 1;
-    let froms = match wanted.from {
+    let beginnings = match wanted.from {
         From::Last(lines) if is_shared => shares(root, &folders, &wanted, lines)?,
         from => vec![from; folders.len()],
     };
@@ -56,7 +56,7 @@ pub(crate) fn begin_service(
         let source = begin(&root.join(&folder), &Wanted { from, ..wanted.clone() }, extent)?;
         Ok(Part { folder, source })
     };
-    folders.into_iter().zip(froms).map(begin).collect()
+    folders.into_iter().zip(beginnings).map(begin).collect()
 }
 
 /// How many of the last lines of all these folders together are in each.

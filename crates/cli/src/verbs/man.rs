@@ -60,7 +60,7 @@ fn page() -> io::Result<String> {
     text.push_str(".SH COMMANDS\n");
     for verb in whole.get_subcommands() {
         text.push_str(&section(verb.get_name(), verb)?);
-        for word in verb.get_subcommands().filter(|word| !word.is_hide_set()) {
+        for word in verb.get_subcommands() {
             text.push_str(&section(&format!("{} {}", verb.get_name(), word.get_name()), word)?);
         }
     }
