@@ -441,3 +441,70 @@ fn a_daemon_killed_in_the_middle_of_a_reload_waits_for_it_again() {
     project.run(&["reload", "api"]).expect(0);
     assert_eq!(project.read("reloads"), "begun\ndone\nbegun\ndone\n");
 }
+
+/// Says in one line who runs it and what it finds around it; into a file, when it is given one.
+const WHO: &str = r#"
+line="$(id -u) $(id -g) $(id -G) $(umask) $HOME $USER $LOGNAME $(pwd) $GREETING $MAINSTAY_SERVICE ${PATH:+path}"
+if [ $# = 0 ]; then echo "$line"; else echo "$line" > "$1.new"; mv "$1.new" "$1"; fi
+"#;
+
+/// A user other than root with more groups than its own, and the line above for it.
+fn somebody() -> Option<(String, String)> {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let members =
+        groups.lines().filter_map(|line| line.rsplit(':').next()).flat_map(|names| names.split(','));
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut known = members.filter_map(|name| {
+        let entry: Vec<&str> =
+            passwd.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
+        (!name.is_empty() && entry.get(2) != Some(&"0")).then(|| (name.to_owned(), entry[5].to_owned()))
+    });
+    let (name, home) = known.next()?;
+    let id = |what: &str| {
+        let output = std::process::Command::new("id").args([what, &name]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let line = format!("{} {} {} 0022 {home} {name} {name} / hello api path\n", id("-u"), id("-g"), id("-G"));
+    Some((name, line))
+}
+
+#[test]
+fn hooks_and_probes_are_who_the_service_is() {
+    if std::fs::metadata("/proc/self").map(|data| std::os::unix::fs::MetadataExt::uid(&data)).unwrap() != 0 {
+        return story::skipped("only root runs services as another user");
+    }
+    let Some((user, line)) = somebody() else {
+        return story::skipped("no user here has more groups than its own");
+    };
+    // The project's folder is root's alone, so answers go to one that is everybody's.
+    let open = tempfile::Builder::new().prefix("ms").tempdir().unwrap();
+    let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o777);
+    std::fs::set_permissions(open.path(), mode).unwrap();
+    let folder = open.path().display();
+    std::fs::write(open.path().join("who"), WHO).unwrap();
+    let who = format!("sh {folder}/who");
+    let project = Project::new(&format!(
+        "[service.api]\nuser = \"{user}\"\nworking_dir = \"/\"\nenv = {{ GREETING = \"hello\" }}\n\
+         command = ['sh', '-c', '{who}; trap \"exit 0\" TERM; while :; do sleep 0.05; done']\n\
+         ready = {{ exec = '{who} {folder}/ready', interval = \"100ms\" }}\n\
+         health = {{ exec = '{who} {folder}/health', interval = \"100ms\" }}\n\
+         reload = {{ exec = '{who}' }}\n\
+         [service.api.hooks]\nbefore_start = '{who}'\nafter_start = '{who}'\nbefore_stop = '{who}'\nafter_stop = '{who}'\n"
+    ));
+    let wrote = |file: &str| std::fs::read_to_string(open.path().join(file)).unwrap_or_default();
+    project.up().expect(0);
+    assert_eq!(project.log("api"), line);
+    assert_eq!(wrote("ready"), line);
+    wait_until("it was asked how it is", || !wrote("health").is_empty());
+    assert_eq!(wrote("health"), line);
+    // A daemon that found the service running knows as much of its user.
+    replace_daemon(&project);
+    std::fs::remove_file(open.path().join("health")).unwrap();
+    wait_until("it was asked again", || !wrote("health").is_empty());
+    assert_eq!(wrote("health"), line);
+    project.run(&["reload", "api"]).expect(0);
+    project.run(&["stop", "api"]).expect(0);
+    for hook in ["before_start", "after_start", "before_stop", "after_stop", "reload"] {
+        assert_eq!(project.log(&format!("api+{hook}")), line, "{hook}");
+    }
+}

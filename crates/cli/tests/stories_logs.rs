@@ -166,10 +166,21 @@ fn a_full_disk_is_shown_and_output_that_may_be_dropped_is_counted() {
     wait_until("lines are dropped", || status()["dropped_bytes"].as_u64() > Some(20));
     assert!(status()["trouble"].as_str().unwrap().starts_with("cannot be written since 2"), "{}", status());
     project.run(&["status", "api"]).says("dropped").says("cannot be written since");
+    // Whoever asks for everything, or why, is told as well, and not much later.
+    let listed = || project.run(&["list", "--json"]).json()["services"][0]["log_counts"].clone();
+    let before = status()["dropped_bytes"].as_u64().unwrap();
+    wait_until("the list has it", || listed()["dropped_bytes"].as_u64() >= Some(before));
+    assert!(listed()["trouble"].is_string());
+    let said = project.run(&["explain", "api"]).expect(0).says("and its output is dropped (").out;
+    assert!(said.contains(" so far)"), "{said}");
     fs::remove_file(project.dir.join(".mainstay/logs/api")).unwrap();
     wait_until("it is written again", || status()["trouble"].is_null());
     wait_until("and counted", || status()["written_bytes"].as_u64() > Some(20));
     assert!(project.log("api").lines().all(|line| line == "a line"), "{}", project.log("api"));
+    // What is missing is still known afterwards.
+    assert!(listed()["dropped_bytes"].as_u64() >= Some(before));
+    project.run(&["explain", "api"]).expect(0).says(" of its output were dropped while its log took nothing");
+    project.run(&["status", "api"]).expect(0).says(" dropped");
 }
 
 #[test]

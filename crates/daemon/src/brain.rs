@@ -242,7 +242,12 @@ impl Brain {
 
     fn view_of_changed(&mut self, change: &Change) -> Option<ServiceView> {
         let log_dir = self.runner.execution().log_dir(&change.id);
-        view::service(self.runner.project(), &change.id, &log_dir).or_else(|| {
+        let view = view::service(self.runner.project(), &change.id, &log_dir).map(|view| {
+            let (log_counts, watch_trouble) =
+                (self.logs.view(&change.id), self.files.trouble(&change.id.name));
+            ServiceView { log_counts, watch_trouble, ..view }
+        });
+        view.or_else(|| {
             let known = self.leaving.get(&change.id)?.clone();
             Some(ServiceView {
                 status: Health::from(change.to).as_str().to_owned(),

@@ -6,7 +6,7 @@ mod ends;
 mod hooks;
 mod user;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mainstay_decide::{Check, Event, Memory, QuestionId};
 use mainstay_host::User;
@@ -54,12 +54,38 @@ pub(crate) struct Surroundings {
     pub(crate) boot_id: String,
 }
 
+impl Surroundings {
+    /// The environment of what runs for this service.
+    fn variables(
+        &self,
+        spec: &Spec,
+        user: Option<&User>,
+        run: RunId,
+        attempt: u32,
+        previous_exit: Option<Exit>,
+    ) -> BTreeMap<String, String> {
+        let personal = user.map(|user| PersonalData {
+            name: user.name.clone(),
+            home: user.home.to_string_lossy().into_owned(),
+        });
+        let invocation = Invocation {
+            run,
+            attempt,
+            previous_exit,
+            project_key: &self.project_key,
+            boot_id: &self.boot_id,
+            socket: &self.socket,
+        };
+        environment(spec, personal.as_ref(), invocation)
+    }
+}
+
 /// The keeper's end of a decision.
 #[derive(Debug)]
 pub(crate) struct Hands {
     keeper: ToKeeperSender,
     wakes: mpsc::Sender<Wake>,
-    surroundings: Surroundings,
+    surroundings: Arc<Surroundings>,
     pending: BTreeMap<ServiceId, Pending>,
     /// Users of live services, for checks that run as they do.
     users: BTreeMap<ServiceId, User>,
@@ -86,7 +112,7 @@ impl Hands {
             askings: Askings::new(wakes.clone(), surroundings.logs_dir.clone()),
             keeper,
             wakes,
-            surroundings,
+            surroundings: Arc::new(surroundings),
             pending: BTreeMap::new(),
             users: BTreeMap::new(),
             made_from: BTreeMap::new(),
@@ -192,7 +218,8 @@ impl Hands {
 
     fn send_spawn(&self, pending: &Pending, user: Option<&User>) {
         let spec = &pending.spec;
-        let mut variables = self.variables(spec, user, pending.run, pending.attempt, pending.previous_exit);
+        let Pending { run, attempt, previous_exit, .. } = *pending;
+        let mut variables = self.surroundings.variables(spec, user, run, attempt, previous_exit);
         if let Some(limit) = spec.watchdog {
             variables.insert("WATCHDOG_USEC".to_owned(), limit.as_micros().to_string());
         }
@@ -215,34 +242,7 @@ impl Hands {
 
     fn asker(&self, run: RunId, spec: &Spec) -> Asker {
         let user = self.users.get(&spec.id).cloned();
-        Asker {
-            dir: spec.working_dir.to_string_lossy().into_owned(),
-            env: self.variables(spec, user.as_ref(), run, 0, None),
-            user: spec.user.clone().map(|name| (name, user)),
-        }
-    }
-
-    fn variables(
-        &self,
-        spec: &Spec,
-        user: Option<&User>,
-        run: RunId,
-        attempt: u32,
-        previous_exit: Option<Exit>,
-    ) -> BTreeMap<String, String> {
-        let personal = user.map(|user| PersonalData {
-            name: user.name.clone(),
-            home: user.home.to_string_lossy().into_owned(),
-        });
-        let invocation = Invocation {
-            run,
-            attempt,
-            previous_exit,
-            project_key: &self.surroundings.project_key,
-            boot_id: &self.surroundings.boot_id,
-            socket: &self.surroundings.socket,
-        };
-        environment(spec, personal.as_ref(), invocation)
+        Asker { surroundings: Arc::clone(&self.surroundings), spec: spec.clone(), run, user }
     }
 
     fn send_signal(&mut self, id: &ServiceId, run: RunId, signal: Signal, scope: Scope) {

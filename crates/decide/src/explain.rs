@@ -62,6 +62,8 @@ pub struct Situation {
     pub needs: Vec<ServiceId>,
     /// Why its log takes nothing.
     pub log: Option<LogTrouble>,
+    /// How many bytes of its output were dropped, since its log took nothing.
+    pub dropped_bytes: u64,
 }
 
 /// A log that takes nothing.

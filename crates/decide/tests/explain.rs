@@ -21,6 +21,7 @@ struct Day {
     acts: Vec<PastAct>,
     applies: Vec<(ServiceId, PastApply)>,
     log: Option<LogTrouble>,
+    dropped: u64,
 }
 
 /// The clock's origin is at nine in the morning.
@@ -35,7 +36,7 @@ fn clock(time: Duration) -> String {
 
 impl Day {
     fn of(specs: &[Spec]) -> Self {
-        Self { stage: Stage::of(specs), acts: Vec::new(), applies: Vec::new(), log: None }
+        Self { stage: Stage::of(specs), acts: Vec::new(), applies: Vec::new(), log: None, dropped: 0 }
     }
 
     /// At ten, all of them are wanted.
@@ -103,7 +104,7 @@ impl Day {
 
     fn explained(&self, name: &str) -> Explanation {
         let mut situations = self.stage.project.situations(&id(name));
-        situations[0].log = self.log.clone();
+        (situations[0].log, situations[0].dropped_bytes) = (self.log.clone(), self.dropped);
         let past: Vec<Past> = situations.iter().map(|it| self.past(&it.status.id)).collect();
         let past: Vec<&Past> = past.iter().collect();
         let (now, acts) = (self.stage.now, &self.acts);
@@ -634,6 +635,16 @@ fn a_log_that_takes_nothing() {
         "api",
         "api has been running since 10:00, but its log has not been writable since 10:01 (no space left), and its output is dropped",
     );
+    day.dropped = 4_300;
+    day.says(
+        "api",
+        "api has been running since 10:00, but its log has not been writable since 10:01 (no space left), and its output is dropped (4.1 KiB so far)",
+    );
+    // It is no news any more, but it explains what is missing.
+    day.log = None;
+    day.says("api", "api has been running since 10:00");
+    let links: Vec<String> = day.explained("api").chain.into_iter().map(|link| link.text).collect();
+    assert_eq!(links.last().unwrap(), "4.1 KiB of its output were dropped while its log took nothing");
 }
 
 #[test]

@@ -4,6 +4,6 @@ mod exec;
 mod http;
 mod tcp;
 
-pub use exec::{Exec, exec};
+pub use exec::exec;
 pub use http::http;
 pub use tcp::tcp;

@@ -88,6 +88,17 @@ fn the_details_at_80x24() {
 }
 
 #[test]
+fn the_details_tell_what_became_of_output() {
+    let mut services = shop();
+    services[4].err_log_dir = Some("/srv/shop/.mainstay/logs/api+stderr".to_owned());
+    services[4].log_counts.dropped_bytes = 5_120;
+    let mut stage = Stage::new(80, 40, services);
+    stage.keys("Down Down Down Down d z");
+    stage.shows("/srv/shop/.mainstay/logs/api+stderr");
+    stage.shows("5.0K of its output were dropped");
+}
+
+#[test]
 fn without_a_daemon() {
     let mut stage = Stage::new(80, 12, shop());
     stage.on(Input::Lost("the daemon closed the connection".to_owned()));

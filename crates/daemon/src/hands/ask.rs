@@ -1,17 +1,19 @@
 //! Asking a service how it is: by probes in tasks of their own, by lines of its output in a thread for all. At most one asking
 //! of a service is under way.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use mainstay_decide::{Check, QuestionId};
-use mainstay_host::User;
+use mainstay_host::{Identity, User, run_as};
 use mainstay_logs::{Awaited, Expect, Expecting};
 use mainstay_model::{Command, Probe, ReadyCheck, RunId, ServiceId, Spec};
-use mainstay_probe::Exec;
 use regex::bytes::Regex;
 use tokio::{sync::mpsc, task::AbortHandle};
 
-use super::user::look_up;
+use super::{
+    Surroundings,
+    user::{identity_of, look_up},
+};
 use crate::wake::Wake;
 
 /// Which asking of whom.
@@ -63,10 +65,11 @@ fn what(spec: &Spec, check: Check) -> Option<(What, Duration)> {
 
 /// Asks for commands: in the service's directory and environment, and as its user.
 pub(super) struct Asker {
-    pub(super) dir: String,
-    pub(super) env: BTreeMap<String, String>,
-    /// The user's name, and the user when a start has looked it up already.
-    pub(super) user: Option<(String, Option<User>)>,
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) spec: Spec,
+    pub(super) run: RunId,
+    /// The service's user, when a start has looked it up already.
+    pub(super) user: Option<User>,
 }
 
 impl Asker {
@@ -79,18 +82,28 @@ impl Asker {
     }
 
     async fn run(self, command: &Command, limit: Duration) -> Result<(), String> {
-        let identity = match self.user {
-            None => None,
-            Some((_, Some(user))) => Some((user.uid, user.gid)),
+        let user = match (&self.spec.user, &self.user) {
+            (None, _) => None,
+            (Some(_), Some(user)) => Some(user.clone()),
             // A daemon that found the service running has started nothing itself.
-            Some((name, None)) => {
-                let user = look_up(name).await?;
-                Some((user.uid, user.gid))
-            }
+            (Some(name), None) => Some(look_up(name.clone()).await?),
         };
-        let words = command.words().map(str::to_owned).collect();
-        let env = self.env.into_iter().collect();
-        mainstay_probe::exec(Exec { words, dir: self.dir, env, identity }, limit).await
+        mainstay_probe::exec(self.command(command, user.as_ref()), limit).await
+    }
+
+    fn command(&self, command: &Command, user: Option<&User>) -> std::process::Command {
+        let mut env = self.surroundings.variables(&self.spec, user, self.run, 0, None);
+        // Of a start, and not known here.
+        env.remove("MAINSTAY_ATTEMPT");
+        env.remove("MAINSTAY_PREVIOUS_EXIT");
+        let mut words = command.words();
+        let mut asking = std::process::Command::new(words.next().unwrap_or_default());
+        asking.args(words).current_dir(&self.spec.working_dir).env_clear().envs(env);
+        if let Some(identity) = identity_of(user) {
+            let (uid, gid) = (identity.uid, identity.gid);
+            run_as(&mut asking, Identity { uid, gid, groups: &identity.groups });
+        }
+        asking
     }
 }
 

@@ -141,7 +141,7 @@ impl Hands {
     fn send_hook(&self, name: &HookId, run: u64, order: &Order, user: Option<&User>) {
         let Order { of, spec } = order;
         let Some(hook) = spec.hook(name.hook) else { return };
-        let mut env = self.variables(spec, user, *of, 0, None);
+        let mut env = self.surroundings.variables(spec, user, *of, 0, None);
         // Of a start, and not known here.
         env.remove("MAINSTAY_ATTEMPT");
         env.remove("MAINSTAY_PREVIOUS_EXIT");

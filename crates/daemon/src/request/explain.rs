@@ -24,6 +24,7 @@ fn matter(brain: &Brain, service: &str, zone: Option<&str>) -> Result<Matter, Wi
     let mut chains: Vec<_> =
         ids.iter().filter(|id| found.contains(id)).map(|id| project.situations(id)).collect();
     for situation in chains.iter_mut().flatten() {
+        situation.dropped_bytes = brain.logs.view(&situation.status.id).dropped_bytes;
         situation.log = project
             .service(&situation.status.id)
             .and_then(|service| brain.logs.trouble(&situation.status.id, service.spec().log.when_full));

@@ -62,6 +62,7 @@ impl Project {
             reset_after: restart.reset_after,
             needs: needs.into_iter().filter(|need| need != id).collect(),
             log: None,
+            dropped_bytes: 0,
         })
     }
 }

@@ -5,7 +5,7 @@ use super::{
     failing::cause_of,
     past::PastChange,
     predicate::{Told, is_time},
-    words::times,
+    words::{bytes, times},
 };
 
 impl Told<'_> {
@@ -65,12 +65,13 @@ impl Told<'_> {
         format!("because {}", self.because(&cause_of(failure)))
     }
 
-    /// `its log has not been writable since 10:05 (No space left on device), and its output is dropped`.
+    /// `its log has not been writable since 10:05 (No space left on device), and its output is dropped (4.0 KiB so far)`.
     fn log_trouble(&self) -> Option<String> {
         let trouble = self.it.log.as_ref()?;
-        let output = match trouble.dropped {
-            true => "and its output is dropped",
-            false => "and it will wait once its pipe is full",
+        let output = match (trouble.dropped, self.it.dropped_bytes) {
+            (true, 0) => "and its output is dropped".to_owned(),
+            (true, dropped) => format!("and its output is dropped ({} so far)", bytes(dropped)),
+            (false, _) => "and it will wait once its pipe is full".to_owned(),
         };
         let since = self.clock(trouble.since);
         Some(format!("its log has not been writable since {since} ({}), {output}", trouble.text))
@@ -78,6 +79,14 @@ impl Told<'_> {
 
     pub(super) fn log_link(&self) -> Option<Link> {
         let at = self.it.log.as_ref().map(|trouble| trouble.since);
-        self.log_trouble().map(|text| Link { service: None, phase: None, code: None, text, at })
+        let text = self.log_trouble().or_else(|| self.dropped())?;
+        Some(Link { service: None, phase: None, code: None, text, at })
+    }
+
+    /// What is missing in a log that is written again.
+    fn dropped(&self) -> Option<String> {
+        let dropped = self.it.dropped_bytes;
+        (dropped > 0)
+            .then(|| format!("{} of its output were dropped while its log took nothing", bytes(dropped)))
     }
 }

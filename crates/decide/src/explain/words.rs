@@ -30,6 +30,15 @@ pub(super) fn times(count: u64) -> String {
     }
 }
 
+/// `812 B`, `4.0 KiB`, `1.5 GiB`.
+pub(super) fn bytes(count: u64) -> String {
+    let units = [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, size)| count >= *size) {
+        Some((unit, size)) => format!("{}.{} {unit}", count / size, count % size * 10 / size),
+        None => format!("{count} B"),
+    }
+}
+
 impl Asker {
     /// `root (pid 42)`, `user 1000`.
     pub(super) fn text(&self) -> String {

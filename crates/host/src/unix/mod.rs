@@ -1,6 +1,7 @@
 //! The hands on Unix; Linux is the one that is tested.
 
 mod clock;
+mod command;
 mod family;
 mod fifo;
 mod files;
@@ -20,6 +21,7 @@ mod user;
 mod words;
 
 pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
+pub use command::run_as;
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
 pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
 pub use files::{Durability, NO_LINKS, open_private, passable_dir, private_dir, rename_new, write_atomic};

@@ -23,6 +23,9 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest such wait.
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
+/// How old the daemon's knowledge of what was dropped may be.
+const TELL_AFTER: Duration = Duration::from_secs(1);
+
 /// How much is dropped at a time.
 const DROP_BYTES: usize = 64 * 1024;
 
@@ -62,6 +65,8 @@ pub(super) struct Stream {
     counts: Counts,
     /// The log file takes nothing.
     blocked: Option<Blocked>,
+    /// When the daemon is told what was dropped since it was told last.
+    tell_at: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +91,7 @@ impl Stream {
     pub(super) fn new(slot: String, token: u64, log: &LogFile) -> Self {
         let (folder, limits, part) = (Folder::new(&log.dir), Limits::of(log), part_of(&slot, log));
         let counts = Counts::default();
-        Self { slot, token, folder, limits, pipe: None, run: 0, part, counts, blocked: None }
+        Self { slot, token, folder, limits, pipe: None, run: 0, part, counts, blocked: None, tell_at: None }
     }
 
     pub(super) fn relog(&mut self, log: &LogFile, poller: &Poller) {
@@ -145,12 +150,14 @@ impl Stream {
     /// When it wants to be looked at although its pipe says nothing.
     pub(super) fn wake_at(&self) -> Option<u64> {
         let blocked = self.blocked.and_then(|blocked| blocked.retry_at);
-        blocked.into_iter().chain(self.pipe.as_ref().and_then(Pipe::left_alone_until)).min()
+        let pipe = self.pipe.as_ref().and_then(Pipe::left_alone_until);
+        [blocked, pipe, self.tell_at].into_iter().flatten().min()
     }
 
     /// Its moment has come, perhaps.
     pub(super) fn on_time(&mut self, tools: &mut Tools<'_>) {
-        let is_due = |moment: Option<u64>| moment.is_some_and(|moment| moment <= tools.now);
+        let now = tools.now;
+        let is_due = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now);
         if is_due(self.pipe.as_ref().and_then(Pipe::left_alone_until))
             && let Some(pipe) = &mut self.pipe
         {
@@ -158,6 +165,9 @@ impl Stream {
         }
         if is_due(self.blocked.and_then(|blocked| blocked.retry_at)) {
             self.retry(tools);
+        }
+        if is_due(self.tell_at) {
+            self.tell(tools);
         }
     }
 
@@ -227,6 +237,7 @@ impl Stream {
             Some(_) | None => Vec::new(),
         };
         self.counts.dropped(bytes.len());
+        self.tell_at = self.tell_at.or(Some(tools.now + nanos(TELL_AFTER)));
         let is_in_line = kept.is_empty() && bytes.last() != Some(&b'\n');
         self.blocked = Some(Blocked { is_in_line, ..blocked });
         if !kept.is_empty() {
@@ -339,7 +350,8 @@ impl Stream {
     }
 
     /// Tells the daemon.
-    fn tell(&self, tools: &mut Tools<'_>) {
+    fn tell(&mut self, tools: &mut Tools<'_>) {
+        self.tell_at = None;
         tools.news.insert(self.slot.clone(), self.counts.get().clone());
     }
 

@@ -56,6 +56,11 @@ fn facts(model: &Model, service: &Service) -> Vec<Fact> {
     facts.push(plain("needed by", list(&view.needed_by)));
     facts.push(plain("kind", view.kind.clone()));
     facts.push(plain("logs", clean::text(&view.log_dir)));
+    facts.extend(view.err_log_dir.iter().map(|dir| plain("", clean::text(dir))));
+    if view.log_counts.dropped_bytes > 0 {
+        let dropped = format!("{} of its output were dropped", text::bytes(view.log_counts.dropped_bytes));
+        facts.push(("", dropped, model.paint.error()));
+    }
     if let Some(trouble) = &view.log_counts.trouble {
         facts.push(("", trouble.clone(), model.paint.error()));
     }
