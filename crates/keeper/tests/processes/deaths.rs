@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_run_of_another_boot_is_over", another_boot),
     ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
     ("a_new_anchor_takes_over_after_both_died", both_die),
+    ("what_is_left_of_a_run_that_ended_after_both_died_is_killed", both_die_and_a_run_leaves_something),
     ("an_end_after_both_died_is_known_though_the_next_keeper_dies_too", both_die_and_then_a_keeper),
 ];
 
@@ -235,6 +236,35 @@ fn both_die() {
     let (_, exit) = daemon.exited("api");
     assert!(matches!(exit, WireExit::Code(4) | WireExit::Unknown), "{exit:?}");
     assert_eq!(world.log("api"), "one\ntwo\n");
+}
+
+/// What a run left behind that ended meanwhile fell to whoever is above.
+fn both_die_and_a_run_leaves_something() {
+    adopt_orphans().unwrap();
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let script = "setsid sleep 600 & echo pid $!; while [ ! -e go ]; do sleep 0.02; done";
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", script]));
+    let pid = daemon.started("api");
+    let left = || world.log("api").lines().find_map(|line| line.strip_prefix("pid ")?.parse::<u32>().ok());
+    wait_until("it has left something", || left().is_some());
+    let left = left().unwrap();
+    let main = Process::open(pid, read_stat(pid).unwrap().start_time).unwrap();
+    let keeper = world.keeper();
+    world.kill_anchor();
+    keeper.signal(Signal::KILL);
+    assert!(keeper.wait_gone(PATIENCE));
+    drop(daemon);
+    fs::write(world.path("go"), "").unwrap();
+    assert!(main.wait_gone(PATIENCE));
+    reap_child(pid);
+    assert!(is_alive(left));
+    world.start();
+    let (mut daemon, slots) = world.daemon();
+    if matches!(phase_of(&slots, "api"), SlotPhase::Running { .. }) {
+        daemon.exited("api");
+    }
+    assert!(!is_alive(left), "its end was told before it was gone");
 }
 
 /// A service that has become nobody's child whom Mainstay would hear from: what the kernel keeps for whoever has a descriptor is
