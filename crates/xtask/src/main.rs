@@ -5,6 +5,7 @@ mod docs;
 mod examples;
 mod pictures;
 mod repo;
+mod soak;
 mod test;
 mod tidy;
 mod windows;
@@ -24,6 +25,8 @@ cargo xtask VERB
                                        draws docs/pictures/: what the program shows of sample projects
   windows                              type-checks floors 0 and 1 for Windows
   storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`
+  soak [--minutes N] [--seed S] [--rate LINES] [--program FILE] [--kernel 6.1]
+                                       services write and crash while Mainstay's own processes are killed: nothing may be lost
 ";
 
 fn main() -> ExitCode {
@@ -49,6 +52,9 @@ fn run(arguments: &[String]) -> Result<()> {
             test::Outcome::Skipped(reason) => bail!("nothing was checked: {reason}"),
         }),
         "storm" => storm(rest),
+        "soak" => soak::run(rest),
+        "soak-writer" => soak::write(rest),
+        "soak-guest" => soak::guest(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -19,6 +19,9 @@ use super::{
 };
 use crate::report::say;
 
+/// How far it is looked upwards; a chain may change while it is followed.
+const ANCESTOR_LIMIT: usize = 64;
+
 impl Supervisor {
     /// Reads all slots. All are known before the first is adopted: what the anchor has to say of one is otherwise taken for
     /// somebody else's while another is looked at.
@@ -191,6 +194,9 @@ impl Supervisor {
         // The anchor tells before it lets a zombie go: what it has to say of this one is here by now.
         self.anchor_event();
         let status = self.orphans.get(&(main.pid, main.start_time)).copied();
+        if status.is_none() {
+            self.look_further_up();
+        }
         let kept = || match process.map(Process::kept_exit) {
             Some(KeptExit::Known(exit)) => exit.into(),
             Some(KeptExit::NotYet | KeptExit::Lost) | None => WireExit::Unknown,
@@ -204,6 +210,18 @@ impl Supervisor {
             dying: 0,
         });
         self.to_sweep.push(index);
+    }
+
+    /// A run ended while neither keeper nor anchor was there: what it left behind fell to one of those above them.
+    fn look_further_up(&mut self) {
+        let mut next = self.anchor_pid;
+        for _ in 0..ANCESTOR_LIMIT {
+            let Some(row) = read_stat(next).filter(|row| row.parent != 0) else { return };
+            if !self.strange_fosters.contains(&row.parent) {
+                self.strange_fosters.push(row.parent);
+            }
+            next = row.parent;
+        }
     }
 
     pub(super) fn parent_of(&self, row: ProcessRow) -> Parent {

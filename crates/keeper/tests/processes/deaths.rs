@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mainstay_host::{KeptExit, Process, adopt_orphans, read_stat, reap_child};
+use mainstay_host::{KeptExit, Process, adopt_orphans, children_of, next_dead_child, read_stat, reap_child};
 use mainstay_model::Signal;
 use mainstay_wire::{Scope, SlotPhase, ToKeeper, WireExit};
 
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_run_of_another_boot_is_over", another_boot),
     ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
     ("a_new_anchor_takes_over_after_both_died", both_die),
+    ("what_is_left_of_a_run_that_ended_after_both_died_is_killed", both_die_and_a_run_leaves_something),
     ("an_end_after_both_died_is_known_though_the_next_keeper_dies_too", both_die_and_then_a_keeper),
 ];
 
@@ -237,6 +238,44 @@ fn both_die() {
     assert_eq!(world.log("api"), "one\ntwo\n");
 }
 
+/// As the first process of a machine does; until nothing but this is left of what fell to us.
+fn reap_all_but(left: u32) {
+    wait_until("all others are gone", || {
+        while let Some(child) = next_dead_child() {
+            reap_child(child.pid);
+        }
+        children_of(std::process::id()) == [left]
+    });
+}
+
+/// What a run left behind that ended meanwhile fell to whoever is above.
+fn both_die_and_a_run_leaves_something() {
+    adopt_orphans().unwrap();
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let script = "setsid sleep 600 & echo pid $!; while [ ! -e go ]; do sleep 0.02; done";
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", script]));
+    let pid = daemon.started("api");
+    let left = || world.log("api").lines().find_map(|line| line.strip_prefix("pid ")?.parse::<u32>().ok());
+    wait_until("it has left something", || left().is_some());
+    let left = left().unwrap();
+    let main = Process::open(pid, read_stat(pid).unwrap().start_time).unwrap();
+    let keeper = world.keeper();
+    world.kill_anchor();
+    keeper.signal(Signal::KILL);
+    assert!(keeper.wait_gone(PATIENCE));
+    drop(daemon);
+    fs::write(world.path("go"), "").unwrap();
+    assert!(main.wait_gone(PATIENCE));
+    reap_all_but(left);
+    world.start();
+    let (mut daemon, slots) = world.daemon();
+    if matches!(phase_of(&slots, "api"), SlotPhase::Running { .. }) {
+        daemon.exited("api");
+    }
+    assert!(!is_alive(left), "its end was told before it was gone");
+}
+
 /// A service that has become nobody's child whom Mainstay would hear from: what the kernel keeps for whoever has a descriptor is
 /// known, also when that was a keeper which is dead by then.
 fn both_die_and_then_a_keeper() {
@@ -251,6 +290,7 @@ fn both_die_and_then_a_keeper() {
     keeper.signal(Signal::KILL);
     assert!(keeper.wait_gone(PATIENCE));
     drop(daemon);
+    reap_all_but(pid);
     world.start();
     let (daemon, slots) = world.daemon();
     assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid });

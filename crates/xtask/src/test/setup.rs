@@ -21,7 +21,7 @@ struct Need {
     who: &'static str,
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need { package: "redis-server", is_here: || repo::on_path("redis-server"), who: "tests with redis" },
     Need { package: "nginx-light", is_here: || has_program("nginx"), who: "tests with nginx" },
     Need { package: "postgresql", is_here: has_postgres, who: "tests with PostgreSQL" },
@@ -36,6 +36,11 @@ const NEEDS: [Need; 8] = [
         package: "exfat-fuse",
         is_here: || has_program("mount.exfat-fuse"),
         who: "the test without FIFOs",
+    },
+    Need {
+        package: "qemu-system-x86",
+        is_here: || repo::on_path("qemu-system-x86_64"),
+        who: "the soak on an older kernel",
     },
     Need { package: "python3-pip", is_here: has_pip, who: "nothing: tools are built, which takes minutes" },
 ];

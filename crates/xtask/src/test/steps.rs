@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Outcome, Step, is_ci, passes, setup, tools};
-use crate::{docs, examples, repo, tidy, windows};
+use crate::{docs, examples, repo, soak, tidy, windows};
 
 /// Everything that CI asks for.
-pub(super) const STEPS: [Step; 15] = [
+pub(super) const STEPS: [Step; 17] = [
     Step { name: "setup", what: "programs that the tests run, and the crates", run: setup::run },
     Step { name: "fmt", what: "one layout", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
@@ -22,6 +22,16 @@ pub(super) const STEPS: [Step; 15] = [
     Step { name: "clippy", what: "lints, as errors", run: clippy },
     Step { name: "tests", what: "every test but those in comments", run: tests },
     Step { name: "footprint", what: "a release build at rest: no wake-ups, and its size", run: footprint },
+    Step {
+        name: "soak",
+        what: "two minutes in which Mainstay's own processes are killed: nothing is lost",
+        run: soak::step,
+    },
+    Step {
+        name: "soak-6.1",
+        what: "the same on a kernel that tells less of how processes ended",
+        run: soak::old_kernel_step,
+    },
     Step { name: "mutants", what: "each fault planted in the core is caught", run: mutants },
     Step {
         name: "doctests",
