@@ -3,6 +3,7 @@
 
 mod docs;
 mod examples;
+mod fuzz;
 mod pictures;
 mod repo;
 mod soak;
@@ -25,6 +26,7 @@ cargo xtask VERB
                                        draws docs/pictures/: what the program shows of sample projects
   windows                              type-checks floors 0 and 1 for Windows
   storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`
+  fuzz [--seconds N] [--target NAME]…  feeds bytes of all sorts to everything that reads what others wrote
   soak [--minutes N] [--seed S] [--rate LINES] [--program FILE] [--kernel 6.1]
                                        services write and crash while Mainstay's own processes are killed: nothing may be lost
 ";
@@ -52,6 +54,7 @@ fn run(arguments: &[String]) -> Result<()> {
             test::Outcome::Skipped(reason) => bail!("nothing was checked: {reason}"),
         }),
         "storm" => storm(rest),
+        "fuzz" => fuzz::run(rest),
         "soak" => soak::run(rest),
         "soak-writer" => soak::write(rest),
         "soak-guest" => soak::guest(rest),

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Outcome, Step, is_ci, passes, setup, tools};
-use crate::{docs, examples, repo, soak, tidy, windows};
+use crate::{docs, examples, fuzz, repo, soak, tidy, windows};
 
 /// Everything that CI asks for.
-pub(super) const STEPS: [Step; 17] = [
+pub(super) const STEPS: [Step; 18] = [
     Step { name: "setup", what: "programs that the tests run, and the crates", run: setup::run },
     Step { name: "fmt", what: "one layout", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
@@ -31,6 +31,11 @@ pub(super) const STEPS: [Step; 17] = [
         name: "soak-6.1",
         what: "the same on a kernel that tells less of how processes ended",
         run: soak::old_kernel_step,
+    },
+    Step {
+        name: "fuzz",
+        what: "a minute of bytes of all sorts for each reader of what others wrote",
+        run: fuzz::step,
     },
     Step { name: "mutants", what: "each fault planted in the core is caught", run: mutants },
     Step {
