@@ -361,7 +361,8 @@ fn one_that_runs_by_hand_is_started_by_nobody_else() {
         let said = project.run(&["list", "--json"]);
         said.code == 0 && said.out.contains(&reason)
     });
-    project.run(&["status", "api"]).says(&reason);
+    // It is just being tried again, now and then.
+    wait_until("its status says why", || project.run(&["status", "api"]).out.contains(&reason));
     fails(project.run(&["run", "api"]), 1, &error, &help);
     assert_eq!(project.read("pids").lines().count(), 1);
 
