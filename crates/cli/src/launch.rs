@@ -97,7 +97,8 @@ fn start(places: &mut Places, timeout: Option<Duration>, output: &Output) -> Res
         Err(error) if error.is_no_daemon() => {
             // One that is just ending must be gone before the next.
             Remaining::of(&places.run_dir).wait_until_gone(&places.socket(), timeout)?;
-            if let Some(holders) = holders::after(&places.state_dir, ENDING) {
+            let patience = timeout.map_or(ENDING, |timeout| timeout.min(ENDING));
+            if let Some(holders) = holders::after(&places.state_dir, patience) {
                 return Err(holders.unreachable(places, Exit::Failed));
             }
             make_run_folder(places)?;

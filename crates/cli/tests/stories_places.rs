@@ -89,7 +89,8 @@ fn a_run_folder_that_was_removed_starts_nothing_twice_and_down_stops_in_order() 
     for arguments in [&["list"][..], &["status"], &["status", "api"], &["stop", "api"], &["start", "api"]] {
         fails(project.run(arguments), 69, &error, STOP_IT);
     }
-    for arguments in [&["up", "-d"][..], &["up"], &["run", "api"]] {
+    // Without a time of its own, an `up` waits a while for those who may just be ending.
+    for arguments in [&["up", "-d"][..], &["up", "--timeout", "200ms"], &["run", "api"]] {
         fails(project.run(arguments), 1, &error, STOP_IT);
     }
     running.goes_on();
@@ -178,7 +179,7 @@ fn a_keeper_that_is_left_alone_is_found_without_the_run_folder() {
         "this project runs and cannot be reached: its run folder {} is gone; its services go on under keeper (pid {keeper})",
         run_dir.display()
     );
-    fails(project.run(&["up", "-d"]), 1, &error, STOP_IT);
+    fails(project.run(&["up", "-d", "--timeout", "200ms"]), 1, &error, STOP_IT);
     running.goes_on();
     project.run(&["down"]).expect(0);
     running.is_over();
@@ -233,7 +234,7 @@ fn moved_and_without_its_run_folder_it_is_still_stopped() {
     fs::remove_dir_all(&run_dir).unwrap();
     let gone = format!("its run folder {} is gone", run_dir.display());
     project.run(&["list"]).expect(69).says(&gone);
-    project.run(&["up", "-d"]).expect(1).says(&gone).says(&running.who());
+    project.run(&["up", "-d", "--timeout", "200ms"]).expect(1).says(&gone).says(&running.who());
     running.goes_on();
     project.run(&["down"]).expect(0);
     running.is_over();
@@ -362,7 +363,8 @@ fn one_that_runs_by_hand_is_started_by_nobody_else() {
         let said = project.run(&["list", "--json"]);
         said.code == 0 && said.out.contains(&reason)
     });
-    project.run(&["status", "api"]).says(&reason);
+    // It is just being tried again, now and then.
+    wait_until("its status says why", || project.run(&["status", "api"]).out.contains(&reason));
     fails(project.run(&["run", "api"]), 1, &error, &help);
     assert_eq!(project.read("pids").lines().count(), 1);
 

@@ -17,6 +17,7 @@ use std::{
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -180,10 +181,17 @@ web                              RUNNING   pid P, uptime U
     stage.says(&["stop", "nope"], 1, "nope: ERROR (no such process)\n");
     stage.says(&["stop", "nope:*"], 1, "nope: ERROR (no such group)\n");
     stage.says(&["stop", "api:*"], 0, "api:api@1: stopped\napi:api@2: stopped\n");
-    stage.says(&["start", "api:*"], 0, "api:api@1: started\napi:api@2: started\n");
-    stage.says(&["start", "web"], 0, "web: started\n");
-    stage.says(&["restart", "web"], 0, "web: stopped\nweb: started\n");
-    stage.says(&["restart", "api:api@1"], 0, "api:api@1: stopped\napi:api@1: started\n");
+    // A start takes a second each: two clients at once wait for theirs at the same time.
+    thread::scope(|scope| {
+        scope.spawn(|| stage.says(&["start", "api:*"], 0, "api:api@1: started\napi:api@2: started\n"));
+        stage.says(&["start", "web"], 0, "web: started\n");
+    });
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            stage.says(&["restart", "api:api@1"], 0, "api:api@1: stopped\napi:api@1: started\n");
+        });
+        stage.says(&["restart", "web"], 0, "web: stopped\nweb: started\n");
+    });
     stage.says(&["stop", "crash"], 0, "crash: stopped\n");
 }
 
@@ -505,14 +513,20 @@ fn garbage_is_refused_and_harms_nobody() {
     stage.shows(&["status", "web"], 0, "web                              RUNNING   pid P, uptime U\n");
 }
 
+/// After which time such a client is let go is shown where the clock can be made to run: in the room of this door.
 #[test]
-fn a_client_that_says_nothing_more_is_let_go() {
+fn clients_that_say_nothing_more_keep_nobody_waiting_and_are_let_go() {
     let Some(stage) = Stage::new(SERVICES) else { return };
     stage.project.run(&["up", "-d", "web"]).expect(0);
-    for begun in ["P", "GET / HTTP/1.1\r\nA: "] {
+    let silent = ["P", "GET / HTTP/1.1\r\nA: "].map(|begun| {
         let mut stream = UnixStream::connect(stage.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.write_all(begun.as_bytes()).unwrap();
+        stream
+    });
+    stage.shows(&["status", "web"], 0, "web                              RUNNING   pid P, uptime U\n");
+    stage.project.run(&["down"]).expect(0);
+    for mut stream in silent {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
     }

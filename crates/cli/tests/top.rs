@@ -78,6 +78,26 @@ fn a_service_is_seen_stopped_and_started_again() {
 }
 
 #[test]
+fn a_service_is_paused_and_goes_on_again() {
+    let project = shop();
+    let mut glass = top(&project, 100, 24);
+    glass.keys("/web\r");
+    glass.wait_until("the filter", |screen| !screen.contains(" db "));
+    glass.keys("p");
+    glass.wait_for("paused web");
+    assert_eq!(project.service("web")["phase"], "paused");
+    glass.keys("P");
+    glass.wait_for("resumed web");
+    assert_eq!(project.service("web")["phase"], "running");
+    glass.keys("R");
+    glass.wait_for("reload: web is running");
+    glass.keys("F");
+    glass.wait_for("forgot failures of web");
+    glass.keys("q");
+    assert_eq!(glass.end(), Some(0));
+}
+
+#[test]
 fn logs_are_followed_and_nothing_in_them_is_obeyed() {
     let project = Project::new("[service.api]\ncommand = \"./api\"\n");
     project.script(

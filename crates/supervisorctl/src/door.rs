@@ -91,18 +91,24 @@ async fn serve(arrival: Arrival, handle: Handle, shared: Arc<Shared>) -> io::Res
         let caller = Arc::clone(&caller);
         async move { http::answer(&caller, request).await }
     });
-    let connection = http1::Builder::new()
+    let connection = bounds().serve_connection(TokioIo::new(tokio::io::join(reader, writer)), service);
+    tokio::select! {
+        result = connection => result.map_err(io::Error::other),
+        () = gone => Ok(()),
+    }
+}
+
+/// What a connection may take of time and memory.
+fn bounds() -> http1::Builder {
+    let mut bounds = http1::Builder::new();
+    bounds
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_header_size(HEAD_LIMIT)
         .max_buf_size(BUFFER_LIMIT)
         // Who has only closed its writing end (`nc -N` does) still wants its answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(tokio::io::join(reader, writer)), service);
-    tokio::select! {
-        result = connection => result.map_err(io::Error::other),
-        () = gone => Ok(()),
-    }
+        .half_close(true);
+    bounds
 }
 
 /// Returns when the client is gone altogether. Nothing else would tell: with half a line left over from a request nobody reads,
@@ -117,4 +123,45 @@ fn gone(stream: &UnixStream) -> io::Result<impl Future<Output = ()> + Send + use
             let _ = copy.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::Full;
+    use hyper::{Response, body::Bytes};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// What comes back for these bytes, from one who answers everything, and after how long the connection ends.
+    async fn said(bytes: &str) -> (String, Duration) {
+        let (mut client, server) = tokio::io::duplex(BUFFER_LIMIT);
+        let answer =
+            service_fn(|_| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("here"))) });
+        let connection = bounds().serve_connection(TokioIo::new(server), answer);
+        let begun = Instant::now();
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let (read, _) = tokio::join!(client.read_to_end(&mut answer), connection);
+        read.unwrap();
+        (String::from_utf8(answer).unwrap(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_more_is_let_go_when_the_time_for_a_head_is_over() {
+        for begun in ["", "P", "GET / HTTP/1.1\r\nA: "] {
+            let (answer, after) = said(begun).await;
+            assert!(!answer.contains("here"), "{begun:?}: {answer}");
+            assert!(after >= HEAD_TIME && after < HEAD_TIME * 2, "{begun:?}: {after:?}");
+        }
+        // One that was answered, and asks nothing more.
+        let (answer, after) = said("GET / HTTP/1.1\r\n\r\n").await;
+        assert!(answer.ends_with("here"), "{answer}");
+        assert!(after >= HEAD_TIME && after < HEAD_TIME * 2, "{after:?}");
+    }
 }

@@ -21,6 +21,8 @@ pub(crate) struct ActRow {
     pub(crate) asks: Asks,
     /// What becomes of services that depend on it.
     pub(crate) dependents: Dependents,
+    /// Where it stands at the foot of the screen.
+    pub(crate) hint: Place,
 }
 
 /// When a person is asked first.
@@ -41,6 +43,15 @@ pub(crate) enum Dependents {
     Untouched,
 }
 
+/// Where a hint stands among the others, the last of which narrow screens leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// What is often wanted.
+    First,
+    /// What can be looked up in the help.
+    Last,
+}
+
 /// All of them, in the order of the help.
 pub(crate) const ACTS: &[ActRow] = &[
     ActRow {
@@ -52,6 +63,7 @@ pub(crate) const ACTS: &[ActRow] = &[
         help: "start, with what it depends on",
         asks: Asks::Never,
         dependents: Dependents::Untouched,
+        hint: Place::First,
     },
     ActRow {
         key: 'x',
@@ -62,6 +74,7 @@ pub(crate) const ACTS: &[ActRow] = &[
         help: "stop, after what depends on it",
         asks: Asks::WhenItConcernsOthers,
         dependents: Dependents::Included,
+        hint: Place::First,
     },
     ActRow {
         key: 'r',
@@ -72,6 +85,7 @@ pub(crate) const ACTS: &[ActRow] = &[
         help: "restart, and nothing else",
         asks: Asks::WhenItConcernsOthers,
         dependents: Dependents::Untouched,
+        hint: Place::First,
     },
     ActRow {
         key: 'K',
@@ -82,6 +96,51 @@ pub(crate) const ACTS: &[ActRow] = &[
         help: "kill at once, and keep it down",
         asks: Asks::WhenItConcernsOthers,
         dependents: Dependents::Untouched,
+        hint: Place::First,
+    },
+    ActRow {
+        key: 'p',
+        act: Act::Pause,
+        word: "pause",
+        doing: "pausing",
+        done: "paused",
+        help: "pause: freeze all of its processes",
+        asks: Asks::WhenItConcernsOthers,
+        dependents: Dependents::Untouched,
+        hint: Place::Last,
+    },
+    ActRow {
+        key: 'P',
+        act: Act::Resume,
+        word: "resume",
+        doing: "resuming",
+        done: "resumed",
+        help: "resume what is paused",
+        asks: Asks::Never,
+        dependents: Dependents::Untouched,
+        hint: Place::Last,
+    },
+    ActRow {
+        key: 'R',
+        act: Act::Reload,
+        word: "reload",
+        doing: "reloading",
+        done: "reloaded",
+        help: "reload its configuration",
+        asks: Asks::Never,
+        dependents: Dependents::Untouched,
+        hint: Place::Last,
+    },
+    ActRow {
+        key: 'F',
+        act: Act::ResetFailed,
+        word: "reset-failed",
+        doing: "forgetting failures of",
+        done: "forgot failures of",
+        help: "forget its failures and restarts",
+        asks: Asks::Never,
+        dependents: Dependents::Untouched,
+        hint: Place::Last,
     },
 ];
 

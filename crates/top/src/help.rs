@@ -1,6 +1,9 @@
 //! Every key and what it does: the help on the screen, and the hints at its foot.
 
-use crate::{acts::ACTS, input::Key};
+use crate::{
+    acts::{ACTS, Place},
+    input::Key,
+};
 
 /// A part of the help.
 pub(crate) struct Section {
@@ -69,9 +72,11 @@ impl Hint {
     pub(crate) fn common() -> Vec<Self> {
         let hint = |key: char, text| Self { key: Key::Char(key), shown: key.to_string(), text };
         let mut hints = vec![hint('?', "help"), hint('q', "quit"), hint('/', "filter"), hint('l', "logs")];
-        hints.extend(ACTS.iter().map(|row| hint(row.key, row.word)));
+        let acts = |place| ACTS.iter().filter(move |row| row.hint == place);
+        hints.extend(acts(Place::First).map(|row| hint(row.key, row.word)));
         hints.extend([hint('d', "details"), hint('t', "tree"), hint('s', "sort")]);
         hints.push(Self { key: Key::Char(' '), shown: "Space".to_owned(), text: "mark" });
+        hints.extend(acts(Place::Last).map(|row| hint(row.key, row.word)));
         hints
     }
 

@@ -124,6 +124,11 @@ fn acts_are_asked_for_or_asked_about() {
         ("End r", "restart metrics"),
         ("End K", "kill metrics"),
         ("u", "start db"),
+        ("End p", "pause metrics"),
+        ("P", "resume db"),
+        ("R", "reload db"),
+        ("F", "resetfailed db"),
+        ("Space Space F", "resetfailed db,cache"),
         ("a u", "start db,cache,migrate,api@1,api@2,web,worker,mailer,nightly,metrics"),
         // Others are.
         ("x", ""),
@@ -133,6 +138,8 @@ fn acts_are_asked_for_or_asked_about() {
         ("x Enter Space j y", "stop db"),
         ("r y", "restart db"),
         ("K Y", "kill db"),
+        ("p", ""),
+        ("p y", "pause db"),
         ("Space Space x y", "stop db,cache"),
         ("Space Down Space r y", "restart db,migrate"),
         // Marked, and out of sight.
@@ -149,6 +156,7 @@ fn a_question_says_who_else_is_concerned() {
     let rows = [
         ("x", ["stop db?", "stops also api@1, api@2, web, worker"]),
         ("r", ["restart db?", "api@1, api@2, web, worker need it, and are left alone"]),
+        ("p", ["pause db?", "api@1, api@2, web, worker need it, and are left alone"]),
         ("Down Down Down K", ["kill api@1?", "web needs it, and is left alone"]),
         ("Space Space x", ["stop 2 services?", "db, cache"]),
     ];
@@ -165,6 +173,22 @@ fn a_question_says_who_else_is_concerned() {
         service.phase = "stopped".to_owned();
     }
     assert_eq!(Stage::new(100, 30, services).keys("x").acts(), ["stop db"]);
+}
+
+#[test]
+fn each_act_is_told_in_its_own_words() {
+    let rows = [
+        ("P", "resuming db …", "resumed db"),
+        ("R", "reloading db …", "reloaded db"),
+        ("F", "forgetting failures of db …", "forgot failures of db"),
+        ("p y", "pausing db …", "paused db"),
+    ];
+    for (keys, doing, done) in rows {
+        let mut stage = small();
+        stage.keys(keys).shows(doing);
+        end_act(&mut stage, Ok(vec![settled("db", true, SettledState::Done, "running")]));
+        stage.shows(done);
+    }
 }
 
 #[test]

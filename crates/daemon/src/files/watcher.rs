@@ -39,6 +39,8 @@ pub(super) struct Watcher {
     pending: BTreeMap<ServiceName, Pending>,
     told: BTreeMap<ServiceName, Instant>,
     trouble: BTreeMap<ServiceName, String>,
+    /// See [`PAUSE`].
+    pause: Duration,
 }
 
 /// A change that is about to be told.
@@ -59,6 +61,7 @@ impl Watcher {
             pending: BTreeMap::new(),
             told: BTreeMap::new(),
             trouble: BTreeMap::new(),
+            pause: PAUSE,
         }
     }
 
@@ -216,7 +219,7 @@ impl Watcher {
 
     fn expect(&mut self, name: ServiceName, path: &str) {
         let now = Instant::now();
-        let told = self.told.get(&name).map(|told| *told + PAUSE);
+        let told = self.told.get(&name).map(|told| *told + self.pause);
         let due = told.map_or(now + TOGETHER, |earliest| earliest.max(now + TOGETHER));
         self.pending.entry(name).or_insert_with(|| Pending { path: path.to_owned(), due });
     }
@@ -279,11 +282,15 @@ mod tests {
 
     impl Stage {
         fn watching(globs: &[(&str, &[&str])], prepare: impl FnOnce(&Path)) -> Self {
+            Self::pausing(PAUSE, globs, prepare)
+        }
+
+        fn pausing(pause: Duration, globs: &[(&str, &[&str])], prepare: impl FnOnce(&Path)) -> Self {
             let dir = tempfile::tempdir().unwrap();
             prepare(dir.path());
             let inbox = Arc::new(Inbox::default());
             let (sender, wakes) = mpsc::channel(16);
-            let watcher = Watcher::new(Arc::clone(&inbox), sender);
+            let watcher = Watcher { pause, ..Watcher::new(Arc::clone(&inbox), sender) };
             std::thread::spawn(move || watcher.run());
             let globs = globs.iter().map(|(name, globs)| {
                 (name.parse().unwrap(), globs.iter().map(|glob| (*glob).to_owned()).collect())
@@ -345,7 +352,9 @@ mod tests {
 
     #[test]
     fn folders_may_come_go_and_be_renamed() {
-        let mut stage = Stage::watching(&[("api", &["src/**/*.rs"]), ("top", &["ready"])], |_| {});
+        let globs: [(&str, &[&str]); 2] = [("api", &["src/**/*.rs"]), ("top", &["ready"])];
+        // Long enough to tell one change from the next.
+        let mut stage = Stage::pausing(TOGETHER * 2, &globs, |_| {});
         stage.write("ready");
         assert_eq!(stage.next(PATIENCE).unwrap(), "top ready");
         stage.write("src/deep/er/a.rs");
