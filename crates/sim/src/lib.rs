@@ -17,6 +17,7 @@ mod hands;
 mod hook_slot;
 mod keeper;
 mod look;
+mod machine;
 mod policy;
 mod process;
 mod reasons;
@@ -32,5 +33,6 @@ mod voice;
 
 pub use breach::{Breach, Invariant};
 pub use coverage::{Coverage, EXPECTED};
+pub use machine::{Fault, Sights, replay_machine, storms_on_machines};
 pub use replay::{Failure, replay, storms};
 pub use storm::Log;

@@ -3,12 +3,14 @@
 use std::{
     fs::{self, File, TryLockError},
     io,
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
-use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_fifo, read_stat, reopen_for_reading};
-use mainstay_model::Signal;
+use mainstay_host::{
+    Attempt, KeptExit, Process, ProcessRow, bytes_waiting, open_fifo, read_stat, reopen_for_reading,
+};
+use mainstay_model::{Signal, SpawnFailureKind};
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
 use super::{
@@ -104,7 +106,7 @@ impl Supervisor {
     /// The keeper before us came to the intent, and no further.
     fn never_began(&mut self, index: usize) {
         let text = "the keeper was killed before the program ran".to_owned();
-        let failure = WireFailure { code: "cannot-start".to_owned(), text };
+        let failure = WireFailure { code: SpawnFailureKind::Interrupted.code().to_owned(), text };
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.record.slot != DAEMON_SLOT {
             return self.not_started(index, failure);
@@ -187,6 +189,20 @@ impl Supervisor {
         } else {
             Parent::Elsewhere
         }
+    }
+
+    /// The FIFO of a run that is over: its log took nothing when it ended, and the keeper before us died before it did.
+    pub(super) fn empty_left_pipe(&self, name: &str, pipe: &OwnedFd) {
+        let Some(slot) = self.slots.find(name).and_then(|index| self.slots.get(index)) else { return };
+        let reading = match reopen_for_reading(pipe.as_fd()) {
+            Ok(reading) if bytes_waiting(&reading) > 0 => reading,
+            Ok(_) => return,
+            Err(error) => {
+                return say(format_args!("the output of `{name}` cannot be read any more: {error}"));
+            }
+        };
+        self.pump.attach(name, slot.record.run, Begins::Before, reading);
+        self.pump.drain(name, slot.record.run);
     }
 
     /// The FIFO of a run that goes on, or that ended with something in it: from the anchor, else by its path.

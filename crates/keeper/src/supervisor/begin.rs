@@ -97,7 +97,7 @@ impl Supervisor {
         self.restore_folders()?;
         let output = self.open_pipe(&order)?;
         let reports = self.open_reports(&mut order, &mut record);
-        let reports = reports.inspect_err(|_| self.pump.detach(&order.slot))?;
+        let reports = reports.inspect_err(|_| self.pump.drain(&order.slot, order.run))?;
         let index = match self.slots.find(&order.slot) {
             Some(index) => index,
             None => {
@@ -112,7 +112,7 @@ impl Supervisor {
             Err(text) => {
                 slot.record.notify = record.notify;
                 self.close_reports(index);
-                self.pump.detach(&order.slot);
+                self.pump.drain(&order.slot, order.run);
                 return Err(text);
             }
         };
@@ -259,7 +259,8 @@ impl Supervisor {
         slot.state = State::Over;
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
         self.close_reports(index);
-        self.pump.detach(&name);
+        // It wrote nothing; but what a run before it wrote may still be there, when the log took nothing.
+        self.pump.drain(&name, run);
         if name == DAEMON_SLOT {
             // One that a keeper before us could not start is tried again when all slots are read.
             if !self.is_adopting {
