@@ -119,8 +119,11 @@ impl Service {
                 service.attempts = memory.attempts;
                 service.restarts = memory.restarts;
                 service.exit = memory.exit;
-                let longest = now + service.spec.restart.max_delay.max(service.spec.restart.delay);
-                (memory.phase, memory.until.map(|until| until.min(longest)))
+                let until = memory.until.map(|until| match memory.since > now {
+                    true => now + until.since(memory.since),
+                    false => until,
+                });
+                (memory.phase, until)
             }
         };
         // It was paused and then asked to end, and how much of that was said nobody knows.

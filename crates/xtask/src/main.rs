@@ -23,7 +23,8 @@ cargo xtask VERB
   pictures [--only PROJECT] [--program FILE]
                                        draws docs/pictures/: what the program shows of sample projects
   windows                              type-checks floors 0 and 1 for Windows
-  storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`
+  storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`; with `--machine`, of modelled anchors,
+                                       keepers, kernels and disks
 ";
 
 fn main() -> ExitCode {

@@ -86,6 +86,11 @@ impl World {
             self.anchor_act(act)?;
             return Ok(true);
         }
+        // Its signals and its mail are there at once, in any order.
+        if self.dice.chance(50) && self.take_dead() {
+            return Ok(true);
+        }
+        let Some(anchor) = &mut self.anchor else { return Ok(false) };
         if anchor.keeper.is_none() {
             if anchor.due <= self.now {
                 self.start_keeper()?;

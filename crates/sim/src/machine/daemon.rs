@@ -44,7 +44,7 @@ pub(crate) struct Writing {
     pub(crate) request: Request,
     slot: SlotNo,
     wanted: BTreeSet<ServiceId>,
-    stage: u8,
+    pub(crate) stage: u8,
 }
 
 /// What somebody asks for.
@@ -191,7 +191,7 @@ impl World {
     pub(crate) fn step_daemon(&mut self) -> Result<bool, Breach> {
         let now = self.moment();
         let is_alone =
-            !self.keeper.is_some() || self.daemon.as_ref().is_some_and(|it| it.keeper != self.keepers);
+            self.keeper.is_none() || self.daemon.as_ref().is_some_and(|it| it.keeper != self.keepers);
         let Some(daemon) = &mut self.daemon else { return Ok(false) };
         if !daemon.said_hello {
             daemon.said_hello = true;
@@ -471,7 +471,8 @@ impl World {
         let keeper = known.map(|known| (known.record.run, known.phase));
         let runner = self.daemon.as_ref().and_then(|daemon| daemon.runner.as_ref());
         let service = runner.and_then(|runner| runner.project().service(&self.templates.ids[slot]));
-        let daemon = service.map(|service| (service.run(), service.goal(), service.phase(), service.stop_gate()));
+        let daemon =
+            service.map(|service| (service.run(), service.goal(), service.phase(), service.stop_gate()));
         format!("slot {slot}: {keeper:?} {daemon:?}")
     }
 
@@ -494,7 +495,10 @@ impl World {
             };
             hold(is_right, Invariant::CalmAsWanted, || {
                 let all: Vec<String> = (1..SLOTS).map(|slot| self.slot_text(slot)).collect();
-                format!("{id} is {phase} in the calm, wanted {wanted}, with {runs} processes; {}", all.join("; "))
+                format!(
+                    "{id} is {phase} in the calm, wanted {wanted}, with {runs} processes; {}",
+                    all.join("; ")
+                )
             })?;
             self.truth.check_failed(slot, phase)?;
         }

@@ -21,11 +21,12 @@ const LONGEST: usize = 256;
 pub(crate) fn text(from: u64, length: usize) -> &'static [u8] {
     static TEXT: OnceLock<Vec<u8>> = OnceLock::new();
     let all = TEXT.get_or_init(|| {
-        let letter = |place: u32| match place.wrapping_mul(2_654_435_761) >> 28 {
+        // Multiplied by a large odd number, the upper bits look drawn (Knuth).
+        let letter = |place: usize| match (place as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60 {
             0 | 1 => b'\n',
-            other => b'a' + u8::try_from(other % 26).unwrap_or(0),
+            other => b'a' + u8::try_from(other).unwrap_or(0),
         };
-        (0..PERIOD as u32).map(letter).cycle().take(PERIOD + LONGEST).collect()
+        (0..PERIOD).map(letter).cycle().take(PERIOD + LONGEST).collect()
     });
     let at = usize::try_from(from % PERIOD as u64).unwrap_or(0);
     all.get(at..at + length.min(LONGEST)).unwrap_or_default()

@@ -26,6 +26,7 @@ impl World {
         let Some(slot) = (0..SLOTS).find(ended) else { return false };
         self.hear_out(slot);
         self.push(Op::Ended(slot));
+        self.push(Op::TellNotices(slot));
         true
     }
 
@@ -34,7 +35,6 @@ impl World {
         let reports = |slot: &Slot| slot.reports;
         if self.keeper.as_ref().and_then(|keeper| keeper.slots[slot].as_ref()).is_some_and(reports) {
             self.hear(slot, usize::MAX);
-            self.push(Op::TellNotices(slot));
         }
     }
 
@@ -81,12 +81,6 @@ impl World {
         if self.fault == Some(Fault::OrphanAcknowledgedEarly) && is_with_anchor {
             self.push(Op::AcknowledgeOrphan(pid, start));
         }
-        if self.fault == Some(Fault::RecordBeforeDrain) {
-            if let Some(known) = self.keeper.as_mut().and_then(|keeper| keeper.slots[slot].as_mut()) {
-                known.record.phase = RecordPhase::Ended { exit };
-            }
-            self.push(Op::Write(slot));
-        }
         self.push(Op::Pump(Order::Drain(slot, run)));
     }
 
@@ -104,6 +98,7 @@ impl World {
             return;
         }
         self.hear_out(slot);
+        self.push(Op::TellNotices(slot));
         let Some(known) = self.keeper.as_mut().and_then(|keeper| keeper.slots[slot].as_mut()) else { return };
         let Phase::Ending { exit, zombie, is_with_anchor } = known.phase else { return };
         let first = known.first;

@@ -11,8 +11,6 @@ pub enum Fault {
     ChildDoesNotWrite,
     /// The status is given up before the end is recorded.
     ReapBeforeRecord,
-    /// The end is recorded before the rest of the output is written.
-    RecordBeforeDrain,
     /// The daemon is told of an end before it is recorded, and then it is taken for acknowledged.
     TellBeforeRecord,
     /// The anchor keeps no status of an orphan for a keeper that comes later.
@@ -68,7 +66,6 @@ impl Fault {
         Self::LocksNotAsked,
         Self::ChildDoesNotWrite,
         Self::ReapBeforeRecord,
-        Self::RecordBeforeDrain,
         Self::TellBeforeRecord,
         Self::OrphansNotKept,
         Self::OrphansForgottenWhenTold,

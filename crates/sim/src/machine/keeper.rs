@@ -2,14 +2,13 @@
 //! can be killed.
 //!
 //! An event is taken in only when the row of the one before is done, as in one thread. What stands for what, in
-//! `keeper/src/supervisor`: [`World::keeper_event`] is a turn of `Supervisor::work`; [`World::request`] is `requests.rs`, with
-//! `begin.rs` for a spawn; [`World::spawn_step`] is a thread of `spawner.rs`; [`World::leader_event`] to [`World::drained`] are
-//! `end.rs`; [`World::orphan`] and [`World::forget_strange`] too; [`World::go_on_alone`] is `leave.rs`; words are `notices.rs`.
+//! `keeper/src/supervisor`: [`World::keeper_event`] is a turn of `Supervisor::work`; [`World::request`] is `requests.rs`, and
+//! `daemon.rs` where it is about the daemon; [`World::orphan`] is in `end.rs`; [`World::go_on_alone`] is `leave.rs`; words are
+//! `notices.rs`. Of hooks, checks, leftovers of runs and other main processes there is nothing here.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use mainstay_keeper::decisions::Said;
-use mainstay_model::SpawnFailureKind;
 use mainstay_wire::{ChildPart, ProcessId, RecordPhase, SlotPhase, SlotRecord, WireExit, WireNotice};
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     breach::Checked,
     machine::{
         DAEMON, Fault, FromAnchor, FromKeeper, SLOTS, SlotNo, ToAnchor, ToKeeper, View, Way, World,
-        kernel::{Role, State, Word},
+        kernel::Word,
         pump::{Order, Pump},
     },
 };
@@ -295,7 +294,7 @@ impl World {
     }
 
     /// What a daemon is told that has not said hello, it learns from the snapshot.
-    fn tell_daemon(&mut self, message: FromKeeper) {
+    pub(crate) fn tell_daemon(&mut self, message: FromKeeper) {
         if self.keeper.as_ref().is_some_and(Keeper::is_listening)
             && let Some(daemon) = &mut self.daemon
             && daemon.keeper == self.keepers
@@ -416,39 +415,6 @@ impl World {
         self.tell_daemon(FromKeeper::Snapshot(views));
     }
 
-    /// `spawn_service`, `check` and `begin`.
-    fn spawn(&mut self, slot: SlotNo, run: u64, memo: String) {
-        let Some(keeper) = &mut self.keeper else { return };
-        let known = keeper.slots[slot].as_ref();
-        if known.is_some_and(|known| known.is_active() || run <= known.record.run) {
-            let kind = SpawnFailureKind::Other;
-            return self.tell_daemon(FromKeeper::NotStarted { slot, run, kind });
-        }
-        let record = self.templates.intent(slot, run, &self.boot_id, memo);
-        self.begin(slot, run, record);
-    }
-
-    /// Everything up to the clone.
-    pub(crate) fn begin(&mut self, slot: SlotNo, run: u64, record: SlotRecord) {
-        let reports = record.notify.is_some();
-        let early = self.fault != Some(Fault::HoldAfterClone);
-        if early {
-            self.push(Op::Hold(Way::Fifo, slot));
-        }
-        self.push(Op::Pump(Order::Attach(slot)));
-        if reports {
-            self.push(Op::Hold(Way::Mail, slot));
-            // It is a new socket: what was in the one before is gone with it.
-            self.kernel.mail[slot].clear();
-        }
-        let Some(keeper) = &mut self.keeper else { return };
-        let sequence = keeper.slots[slot].as_ref().map_or(1, |known| known.sequence + 1);
-        let mut known = Slot::new(record.clone(), sequence, Phase::Making { signal: None });
-        known.reports = reports;
-        keeper.slots[slot] = Some(known);
-        self.push(Op::Submit(Box::new(Job { slot, run, stage: Stage::Open, record, sequence })));
-    }
-
     fn acknowledge(&mut self, slot: SlotNo, run: u64, memo: String, is_over: bool) {
         let Some(keeper) = &mut self.keeper else { return };
         let Some(known) = &mut keeper.slots[slot] else {
@@ -485,110 +451,6 @@ impl World {
             Phase::Locked | Phase::Ending { .. } | Phase::Over => {}
         }
         Ok(())
-    }
-
-    /// One effect of a thread that makes a process (`Shared::carry_out`); whether there was one.
-    pub(crate) fn step_spawns(&mut self) -> bool {
-        let Some(keeper) = &self.keeper else { return false };
-        let count = keeper.jobs.len();
-        if count == 0 {
-            return false;
-        }
-        let first = self.dice.below(count);
-        (0..count).map(|step| (first + step) % count).any(|index| self.spawn_step(index))
-    }
-
-    fn spawn_step(&mut self, index: usize) -> bool {
-        let keeper_pid = self.keeper.as_ref().map_or(0, |keeper| keeper.pid);
-        let Some(job) = self.keeper.as_mut().and_then(|keeper| keeper.jobs.get_mut(index)) else {
-            return false;
-        };
-        let (slot, run) = (job.slot, job.run);
-        let next = match job.stage {
-            Stage::Open => {
-                self.disk.slots[slot].exists = true;
-                Stage::Lock
-            }
-            Stage::Lock => {
-                if self.kernel.live_of(slot).any(|process| matches!(process.state, State::Cloned { .. })) {
-                    return false;
-                }
-                Stage::Intent
-            }
-            Stage::Intent => {
-                if let Ok(write) = job.record.encode(job.sequence) {
-                    self.disk.slots[slot].write(&write, usize::MAX);
-                }
-                Stage::Clone
-            }
-            Stage::Clone => {
-                let state = State::Cloned { wrote: false };
-                let pid = self.kernel.make(keeper_pid, Role::Run(slot, run), state);
-                let fails = slot != DAEMON && !self.is_calm && self.dice.chance(4);
-                if let Some(process) = self.kernel.find_mut(pid) {
-                    process.fails = fails;
-                }
-                Stage::Wait(pid)
-            }
-            Stage::Wait(pid) => {
-                let Some(process) = self.kernel.find(pid).copied() else { return false };
-                match process.state {
-                    State::Cloned { .. } => return false,
-                    // `spawn` takes the status of one that failed.
-                    State::Zombie(_) if process.fails => {
-                        self.kernel.reap(pid);
-                        Stage::Done(Err(()))
-                    }
-                    State::Running | State::Zombie(_) => {
-                        Stage::Done(Ok(ProcessId { pid, start_time: process.start }))
-                    }
-                }
-            }
-            Stage::Done(_) => return false,
-        };
-        if let Some(job) = self.keeper.as_mut().and_then(|keeper| keeper.jobs.get_mut(index)) {
-            job.stage = next;
-        }
-        true
-    }
-
-    /// A thread has made the process, or has not; or somebody let go of a lock that was waited for.
-    fn spawn_event(&mut self) -> bool {
-        let Some(keeper) = &mut self.keeper else { return false };
-        let done = |job: &Job| matches!(job.stage, Stage::Done(_));
-        if let Some(index) = keeper.jobs.iter().position(done) {
-            let job = keeper.jobs.swap_remove(index);
-            match job.stage {
-                Stage::Done(Ok(first)) => self.started(job.slot, job.run, first),
-                _ => self.not_started(job.slot, SpawnFailureKind::NoProgram),
-            }
-            return true;
-        }
-        let locked = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.phase == Phase::Locked);
-        let kernel = &self.kernel;
-        let is_free = |slot: SlotNo| !kernel.live_of(slot).any(|it| matches!(it.state, State::Cloned { .. }));
-        let free = (0..SLOTS).find(|slot| locked(&keeper.slots[*slot]) && is_free(*slot));
-        if let Some(slot) = free.filter(|_| !keeper.is_adopting) {
-            self.adopt_unlocked(slot);
-            return true;
-        }
-        false
-    }
-
-    fn started(&mut self, slot: SlotNo, run: u64, first: ProcessId) {
-        let Some(known) = self.keeper.as_mut().and_then(|keeper| keeper.slots[slot].as_mut()) else { return };
-        let before = known.phase;
-        known.first = first;
-        known.phase = Phase::Live { parent: Parent::Keeper, is_silent: false };
-        if self.fault == Some(Fault::HoldAfterClone) {
-            self.push(Op::Hold(Way::Fifo, slot));
-        }
-        if slot != DAEMON {
-            self.push(Op::Tell(FromKeeper::Started { slot, run, pid: first.pid }));
-        }
-        if let Phase::Making { signal: Some(signal) } = before {
-            self.push(Op::Kill(slot, signal));
-        }
     }
 
     /// A process said something: looked at, recorded, and only then dropped.

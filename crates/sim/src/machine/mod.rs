@@ -16,6 +16,7 @@
 //! descriptors and what it knows of orphans, and without its threads.
 
 mod anchor;
+mod begin;
 mod daemon;
 mod disk;
 mod end;

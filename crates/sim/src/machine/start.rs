@@ -210,6 +210,7 @@ impl World {
         let run = known.record.run;
         if slot != DAEMON {
             self.push(Op::Tell(FromKeeper::Started { slot, run, pid: first.pid }));
+            self.push(Op::TellNotices(slot));
         } else if self.fault != Some(Fault::DaemonNotKilled) {
             // It belongs to a keeper that is dead; a new one asks what is true.
             self.push(Op::Kill(DAEMON, 9));
@@ -231,6 +232,7 @@ impl World {
         let run = known.record.run;
         self.sights.ended_unseen += 1;
         self.push(Op::Pump(Order::Drain(slot, run)));
+        self.push(Op::TellNotices(slot));
     }
 
     /// The FIFO of a run that goes on, or that ended with something in it: from the anchor, else by its path.

@@ -3,6 +3,7 @@
 use mainstay_wire::WireExit;
 
 use crate::{
+    Breach,
     breach::Checked,
     dice::Dice,
     machine::{
@@ -13,6 +14,12 @@ use crate::{
     },
 };
 
+/// The anchor's number among the turns.
+const ANCHORS_TURN: u8 = 4;
+
+/// Moves between two strikes where deaths are not the point.
+const SELDOM: u64 = 800;
+
 /// What is in the air.
 #[derive(Debug)]
 pub(crate) struct Weather {
@@ -21,9 +28,12 @@ pub(crate) struct Weather {
     every: u64,
     /// Who is struck.
     mood: Mood,
+    aim: Aim,
     /// Not before then somebody brings up what is down.
     pub(crate) up_at: u64,
-    /// The process of each slot that has spoken in the calm, by its start.
+    /// Whose turns mostly pass.
+    pub(crate) sluggish: u8,
+    /// The process of each slot that has said that it is ready, by its start.
     pub(crate) spoke: [u64; SLOTS],
 }
 
@@ -36,6 +46,20 @@ enum Mood {
     Hard,
     /// And the power.
     Dark,
+}
+
+/// A moment that comes seldom, and at which it strikes in some storms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    Nothing,
+    /// A word is being recorded.
+    Word,
+    /// The state is being written.
+    State,
+    /// The anchor has not read what the keeper said.
+    LastWords,
+    /// A program cannot be executed while log folders take nothing.
+    Full,
 }
 
 /// One strike.
@@ -57,13 +81,26 @@ impl Weather {
     pub(crate) fn random(dice: &mut Dice) -> Self {
         let every = dice.pick([15, 60, 60, 240]);
         let mood = dice.pick([Mood::Mild, Mood::Mild, Mood::Hard, Mood::Dark]);
-        Self { left: every, every, mood, up_at: 0, spoke: [0; SLOTS] }
+        // Most often nobody is: there is no such turn.
+        let sluggish = dice.pick([1, 2, 3, 4, 5, 9, 9, 9, 9, 9]);
+        let nothing = Aim::Nothing;
+        let aim =
+            dice.pick([nothing, nothing, nothing, nothing, Aim::Word, Aim::State, Aim::LastWords, Aim::Full]);
+        // What is left in a pipe is there until a keeper comes that looks for it.
+        let every = if aim == Aim::Full { SELDOM } else { every };
+        let sluggish = if aim == Aim::LastWords { ANCHORS_TURN } else { sluggish };
+        Self { left: every, every, mood, aim, up_at: 0, sluggish, spoke: [0; SLOTS] }
     }
 
     /// Whether it strikes now.
     pub(crate) fn is_due(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
         self.left == 0
+    }
+
+    /// Whether programs cannot be executed more often.
+    pub(crate) fn fails_often(&self) -> bool {
+        self.aim == Aim::Full
     }
 
     fn draw(&mut self, dice: &mut Dice) -> Strike {
@@ -81,6 +118,38 @@ impl Weather {
 }
 
 impl World {
+    /// A moment that this storm waits for has come; whether it struck.
+    pub(crate) fn strike_at_aim(&mut self) -> Result<bool, Breach> {
+        let keeper = self.keeper.as_ref();
+        let writes = || self.daemon.as_ref().and_then(|daemon| daemon.writing.as_ref());
+        let is_now = match self.weather.aim {
+            Aim::Nothing => false,
+            Aim::Word => {
+                let next = keeper.and_then(|keeper| keeper.todo.front());
+                matches!(next, Some(Op::DropWord(_) | Op::Write(1)))
+            }
+            Aim::State => writes().is_some_and(|writing| (2..4).contains(&writing.stage)),
+            Aim::LastWords => self.anchor.as_ref().is_some_and(|anchor| anchor.inbox.len() > 1),
+            Aim::Full => !self.disk.is_full && keeper.is_some_and(|keeper| !keeper.jobs.is_empty()),
+        };
+        let often = match self.weather.aim {
+            Aim::LastWords => 3,
+            Aim::Word => 30,
+            Aim::Nothing | Aim::State | Aim::Full => 10,
+        };
+        if !is_now || !self.dice.chance(often) {
+            return Ok(false);
+        }
+        match self.weather.aim {
+            Aim::Word | Aim::LastWords => self.kill_keeper()?,
+            Aim::State if self.dice.chance(30) => self.cut_power()?,
+            Aim::State => self.kill_daemon()?,
+            Aim::Full => self.disk.is_full = true,
+            Aim::Nothing => {}
+        }
+        Ok(true)
+    }
+
     /// Somebody dies now.
     pub(crate) fn strike(&mut self) -> Checked {
         let strike = self.weather.draw(&mut self.dice);
@@ -221,6 +290,7 @@ impl World {
         self.truth.power_cut(heads);
         self.boot_id = format!("boot-{}", self.sights.power_cuts);
         self.boot_at = self.now;
+        self.weather.spoke = [0; SLOTS];
         self.must_up = true;
         self.weather.up_at = self.now + self.dice.roll() % 20_000_000;
         Ok(())

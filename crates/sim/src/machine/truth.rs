@@ -82,8 +82,14 @@ impl Truth {
                 format!("slot {slot} runs again after run {} ended with {exit}", before.run)
             })?;
         }
-        let latest =
-            Run { run, exit: None, by_itself: true, told: false, ready: false, excused: known.unheld || is_orphaned };
+        let latest = Run {
+            run,
+            exit: None,
+            by_itself: true,
+            told: false,
+            ready: false,
+            excused: known.unheld || is_orphaned,
+        };
         known.latest = Some(latest);
         Ok(())
     }

@@ -157,7 +157,7 @@ impl World {
         self.now += self.dice.roll() % 100_000;
         if self.weather.is_due() {
             self.strike()?;
-        } else if !self.somebody_moves()? {
+        } else if !self.strike_at_aim()? && !self.somebody_moves()? {
             self.let_time_pass();
         }
         self.check_bounds()
@@ -167,6 +167,9 @@ impl World {
         const TURNS: [u8; 16] = [0, 1, 2, 0, 3, 1, 4, 2, 0, 5, 1, 2, 3, 5, 4, 6];
         let first = self.dice.below(TURNS.len());
         for turn in (0..TURNS.len()).map(|step| TURNS[(first + step) % TURNS.len()]) {
+            if self.weather.sluggish == turn && !self.is_calm && !self.dice.chance(8) {
+                continue;
+            }
             let moved = match turn {
                 0 => self.step_program()?,
                 1 => self.step_pump()?,
@@ -257,7 +260,7 @@ impl World {
         let roll = self.dice.below(1000);
         let ends = if self.templates.is_oneshot(slot) { 60 } else { 12 };
         match roll {
-            _ if self.is_calm => return self.step_calm_program(slot, &process),
+            _ if self.is_calm => self.step_calm_program(slot, &process),
             _ if roll < ends => {
                 let exit = if self.dice.chance(40) { 0 } else { 1 + self.dice.below(3) };
                 let exit = if self.dice.chance(15) {
@@ -268,13 +271,13 @@ impl World {
                 self.end_process(process.pid, exit)?;
                 Ok(true)
             }
-            100..160 if self.templates.reports(slot) => Ok(self.say(slot)),
+            100..200 if self.templates.reports(slot) => Ok(self.say(slot, process.start)),
             200..650 => Ok(self.write(slot)),
             _ => Ok(false),
         }
     }
 
-    /// In the calm a service says once that it is ready, and goes on; a oneshot completes.
+    /// In the calm a service that has not said so, or whose word was lost, says that it is ready; a oneshot completes.
     fn step_calm_program(&mut self, slot: SlotNo, process: &Process) -> Result<bool, Breach> {
         if self.templates.is_oneshot(slot) {
             self.end_process(process.pid, WireExit::Code(0))?;
@@ -289,11 +292,13 @@ impl World {
         Ok(false)
     }
 
-    fn say(&mut self, slot: SlotNo) -> bool {
+    fn say(&mut self, slot: SlotNo, start: u64) -> bool {
         if self.kernel.mail[slot].len() >= 4 {
             return false;
         }
-        if self.dice.chance(50) {
+        // Once: a word that is lost is not said again.
+        if self.weather.spoke[slot] != start && self.dice.chance(50) {
+            self.weather.spoke[slot] = start;
             self.kernel.mail[slot].push_back(Word::Ready);
             self.truth.said_ready(slot);
         } else {
@@ -428,7 +433,6 @@ impl World {
         self.is_calm = true;
         self.disk.is_full = false;
         self.weather.up_at = 0;
-        self.weather.spoke = [0; SLOTS];
         for _ in 0..CALM_MOVES {
             self.sights.moves += 1;
             self.now += 1_000;
