@@ -379,7 +379,8 @@ impl Generations {
             self.list.iter().map(|generation| format!("{}.json", generation.hash)).collect();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".json") && name != "list.json" && !named.contains(&name) {
+            let is_unfinished = name.starts_with('.');
+            if is_unfinished || (name.ends_with(".json") && name != "list.json" && !named.contains(&name)) {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{Durability, HostError, write_atomic};
+use mainstay_host::{Durability, HostError, remove_unfinished, write_atomic};
 use mainstay_model::{ServiceId, Spec};
 use mainstay_wire::{Applied, AppliedProbation, STATE_VERSION, SpecError, WireSpec};
 
@@ -105,9 +105,11 @@ impl StateFile {
         self.path.parent().unwrap_or(&self.path)
     }
 
-    /// What was written last; nothing when there is none.
+    /// What was written last; nothing when there is none. From now on it survives a power cut, also when the daemon that wrote
+    /// it was killed over that.
     pub(crate) fn read(&self) -> Result<Recorded, StateError> {
         let path = || self.path.clone();
+        self.finish_last_write();
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recorded::default()),
@@ -130,6 +132,12 @@ impl StateFile {
             generation: applied.generation,
             probation: applied.probation,
         })
+    }
+
+    /// Best effort: a disk that takes nothing is no reason not to go on with what is there.
+    fn finish_last_write(&self) {
+        let _ = remove_unfinished(&self.path);
+        let _ = fs::File::open(self.dir()).and_then(|dir| dir.sync_all());
     }
 
     /// Writes this so that it survives a power cut.
@@ -173,5 +181,10 @@ mod tests {
         )
         .unwrap();
         assert!(file.read().unwrap_err().to_string().contains("later Mainstay"));
+        let unfinished = dir.path().join(".applied.json.4242-0");
+        fs::write(&unfinished, "{\"vers").unwrap();
+        fs::write(dir.path().join(".gitignore"), "*").unwrap();
+        drop(file.read());
+        assert!(!unfinished.exists() && dir.path().join(".gitignore").exists());
     }
 }

@@ -1,7 +1,7 @@
 //! The way of an end: how a process is asked to end, and what follows when it has. Knows nothing of starts but that they are.
 
 use mainstay_model::{
-    Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, StopPolicy,
+    Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailureKind, StopPolicy,
 };
 
 use crate::{
@@ -108,6 +108,8 @@ impl Service {
             Then::End if self.goal == Goal::Down && !self.has_done(exit) => {
                 self.reason = self.down.clone();
             }
+            // It never ran, and that is not its fault: it is no end, and counts for nothing.
+            Then::End if is_interrupted(&cause) => self.start(now, actions),
             Then::End => self.follow_end(now, cause, exit, actions),
         }
     }
@@ -288,6 +290,11 @@ impl Service {
             Stage::Cleaning { .. } => Reason::Hook { hook: HookName::AfterStop },
         }
     }
+}
+
+/// Whether whoever was to start it died over that.
+fn is_interrupted(cause: &Reason) -> bool {
+    matches!(cause, Reason::NotSpawned(failure) if failure.kind == SpawnFailureKind::Interrupted)
 }
 
 /// One that hangs is asked to show where (systemd's `WatchdogSignal=`).

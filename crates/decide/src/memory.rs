@@ -114,11 +114,16 @@ impl Service {
             Some(memory) => {
                 service.is_recalled = true;
                 service.reason = memory.reason;
-                service.since = memory.since;
+                // The machine may have been started anew since, and its clock with it.
+                service.since = memory.since.min(now);
                 service.attempts = memory.attempts;
                 service.restarts = memory.restarts;
                 service.exit = memory.exit;
-                (memory.phase, memory.until)
+                let until = memory.until.map(|until| match memory.since > now {
+                    true => now + until.since(memory.since),
+                    false => until,
+                });
+                (memory.phase, until)
             }
         };
         // It was paused and then asked to end, and how much of that was said nobody knows.

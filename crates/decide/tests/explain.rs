@@ -691,8 +691,7 @@ fn a_new_daemon_explains_as_the_one_before_it() {
         text: memory.reason.sentence(day.stage.now),
     };
     let live = mainstay_decide::Live::Over(mainstay_model::RunId(2));
-    let mut stage = Stage::recalled(&specs, &["api"], &[("api", Some(memory), live)]);
-    stage.now = day.stage.now;
+    let mut stage = Stage::recalled_at(day.stage.now, &specs, &["api"], &[("api", Some(memory), live)]);
     stage.changes = std::mem::take(&mut day.stage.changes);
     day.stage = stage;
     day.says("api", text);

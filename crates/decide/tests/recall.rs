@@ -121,6 +121,15 @@ fn without_a_memory_what_is_wanted_starts_and_what_lives_goes_on() {
 }
 
 #[test]
+fn a_clock_that_began_anew_makes_no_wait_longer_than_its_policy_says() {
+    let later = Memory { since: at(9_000), until: Some(at(9_005)), ..memory(PhaseName::Waiting, "backoff") };
+    let stage = Stage::recalled(&[permanent("api")], &["api"], &[("api", Some(later), Live::Over(RUN))]);
+    let service = stage.project.service(&id("api")).unwrap();
+    assert_eq!(service.phase(), &Phase::WaitingForBackoff { until: at(105) });
+    assert_eq!(service.since(), stage.now);
+}
+
+#[test]
 fn an_end_that_nobody_heard_of_is_followed_as_the_policy_says() {
     let seen = [("api", Some(memory(PhaseName::Starting, "spawning")), Live::Ending(RUN))];
     let mut stage = Stage::recalled(&[permanent("api")], &["api"], &seen);

@@ -6,7 +6,7 @@ mod scene;
 use std::time::Duration;
 
 use mainstay_decide::Standing;
-use mainstay_model::{Attempts, Condition, Exit, PhaseName, RestartPolicy, RestartWhen, Spec};
+use mainstay_model::{Attempts, Condition, Exit, PhaseName, RestartPolicy, RestartWhen, RunId, Spec};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
 use Condition::{Completed, Ready, Started};
@@ -33,6 +33,22 @@ fn policy(attempts: Attempts) -> Spec {
         ..RestartPolicy::with(RestartWhen::OnFailure)
     };
     Spec { restart, ..permanent("api") }
+}
+
+#[test]
+fn a_start_that_was_interrupted_is_begun_again_at_once_and_counts_for_nothing() {
+    for spec in [oneshot("migrate"), permanent("migrate")] {
+        let mut stage = Stage::of(&[spec]);
+        stage.want(&["migrate"]);
+        for run in 1..20 {
+            assert_eq!((stage.asked(), stage.run("migrate")), (vec!["spawn migrate".to_owned()], RunId(run)));
+            stage.interrupted("migrate");
+        }
+        assert_eq!(stage.phase("migrate"), PhaseName::Starting);
+        stage.stop(&["migrate"]);
+        stage.interrupted("migrate");
+        assert_eq!(stage.phase("migrate"), PhaseName::Stopped);
+    }
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub enum SpawnFailureKind {
     NoUser,
     /// The machine has no room: processes, memory, descriptors.
     NoResources,
+    /// Nothing failed: whoever was starting it was killed before the program ran.
+    Interrupted,
     /// Anything else; the text says what.
     Other,
 }
@@ -29,6 +31,7 @@ impl SpawnFailureKind {
             Self::NoDirectory => "no-such-directory",
             Self::NoUser => "no-such-user",
             Self::NoResources => "no-resources",
+            Self::Interrupted => "interrupted",
             Self::Other => "cannot-start",
         }
     }
@@ -42,6 +45,7 @@ impl SpawnFailureKind {
             Self::NoDirectory,
             Self::NoUser,
             Self::NoResources,
+            Self::Interrupted,
         ]
         .into_iter()
         .find(|kind| kind.code() == code)

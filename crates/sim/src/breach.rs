@@ -73,6 +73,22 @@ pub enum Invariant {
     ComesToRest,
     /// In the calm, what is wanted and can run, runs; what is not, does not.
     CalmAsWanted,
+    /// What a service wrote is in its log.
+    LinesKept,
+    /// And not twice.
+    LinesOnce,
+    /// A daemon hears of every end.
+    ExitsTold,
+    /// And how it truly was.
+    ExitsTrue,
+    /// What is left alone by its policy is started again by nobody but a person.
+    RestartedForCause,
+    /// What was promised to be wanted is wanted, whoever died, and nothing else is.
+    GoalsKept,
+    /// Whatever a death leaves on disk can be read.
+    StateReadable,
+    /// Everything that can grow has a bound.
+    Bounded,
     /// It never panics.
     NeverPanics,
 }

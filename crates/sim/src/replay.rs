@@ -25,16 +25,18 @@ pub struct Failure {
     pub breach: Breach,
     /// What happened, line by line, when it was kept.
     pub log: Vec<String>,
+    /// Which kind of storm it was, as an argument.
+    pub world: &'static str,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, events, at, breach, log } = self;
+        let Self { seed, events, at, breach, log, world } = self;
         for line in log {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "seed {seed}, event {at}: {} does not hold: {}", breach.invariant, breach.text)?;
-        write!(f, "replay: cargo run -p mainstay-sim -- --seed {seed} --events {events} --trace")
+        write!(f, "replay: cargo run -p mainstay-sim --{world} --seed {seed} --events {events} --trace")
     }
 }
 
@@ -53,7 +55,7 @@ pub fn replay(seed: u64, events: u64, log: Log) -> Result<Coverage, Box<Failure>
     let (at, log) = (storm.coverage.events, storm.lines.unwrap_or_default());
     match ran {
         Ok(()) => Ok(storm.coverage),
-        Err(breach) => Err(Box::new(Failure { seed, events, at, breach, log })),
+        Err(breach) => Err(Box::new(Failure { seed, events, at, breach, log, world: "" })),
     }
 }
 

@@ -25,7 +25,8 @@ cargo xtask VERB
   pictures [--only PROJECT] [--program FILE]
                                        draws docs/pictures/: what the program shows of sample projects
   windows                              type-checks floors 0 and 1 for Windows
-  storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`
+  storm ARGS…                          long simulation runs: ARGS go to `mainstay-sim`; with `--machine`, of modelled anchors,
+                                       keepers, kernels and disks
   fuzz [--seconds N] [--target NAME]…  feeds bytes of all sorts to everything that reads what others wrote
   soak [--minutes N] [--seed S] [--rate LINES] [--program FILE] [--kernel 6.1]
                                        services write and crash while Mainstay's own processes are killed: nothing may be lost

@@ -147,7 +147,9 @@ fn of_failure(root: &Told<'_>, cause: &Reason, again: Try) -> Vec<Try> {
             }
             SpawnFailureKind::NoDirectory => vec![said("working_dir"), again],
             SpawnFailureKind::NoUser => vec![said("user"), again],
-            SpawnFailureKind::NoResources | SpawnFailureKind::Other => vec![logs, again],
+            SpawnFailureKind::NoResources | SpawnFailureKind::Interrupted | SpawnFailureKind::Other => {
+                vec![logs, again]
+            }
         },
         Reason::ReadyTimeout { .. } => vec![logs, said("ready"), again],
         Reason::Unhealthy { .. } => vec![logs, said("health"), again],

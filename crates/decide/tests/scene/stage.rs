@@ -37,14 +37,23 @@ impl Stage {
 
     /// What an earlier daemon left.
     pub fn recalled(specs: &[Spec], wanted: &[&str], seen: &[(&str, Option<Memory>, Live)]) -> Self {
+        Self::recalled_at(at(100), specs, wanted, seen)
+    }
+
+    /// The same at this moment.
+    pub fn recalled_at(
+        now: Moment,
+        specs: &[Spec],
+        wanted: &[&str],
+        seen: &[(&str, Option<Memory>, Live)],
+    ) -> Self {
         let wanted: BTreeSet<ServiceId> = wanted.iter().map(|name| id(name)).collect();
         let find = |id: &ServiceId| {
             let found = seen.iter().find(|(name, ..)| id.to_string() == *name);
             found.map_or((None, Live::Over(RunId(0))), |(_, memory, live)| (memory.clone(), *live)).into()
         };
-        let (project, outcome) = Project::recall(at(100), specs.to_vec(), &wanted, find).unwrap();
-        let mut stage =
-            Self { project, now: at(100), asked: Vec::new(), removed: Vec::new(), changes: Vec::new() };
+        let (project, outcome) = Project::recall(now, specs.to_vec(), &wanted, find).unwrap();
+        let mut stage = Self { project, now, asked: Vec::new(), removed: Vec::new(), changes: Vec::new() };
         stage.take(outcome);
         stage
     }
@@ -131,6 +140,13 @@ impl Stage {
         let run = self.run(name);
         let failure =
             SpawnFailure { kind: SpawnFailureKind::NoProgram, text: "`./serve` is missing".to_owned() };
+        self.event(name, Event::NotSpawned { run, failure });
+    }
+
+    /// Whoever was making it died over that.
+    pub fn interrupted(&mut self, name: &str) {
+        let run = self.run(name);
+        let failure = SpawnFailure { kind: SpawnFailureKind::Interrupted, text: "killed".to_owned() };
         self.event(name, Event::NotSpawned { run, failure });
     }
 

@@ -54,6 +54,17 @@ impl Aside {
         let _ = fs::remove_file(self.path(slot));
     }
 
+    /// Removes what keepers before us were killed over.
+    pub(crate) fn remove_unfinished(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.to_str().and_then(|name| name.strip_prefix('.')).is_some_and(|it| it.starts_with(PREFIX))
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
     /// The slots for which something waits.
     pub(crate) fn slots(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();

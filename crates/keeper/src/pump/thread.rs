@@ -40,8 +40,6 @@ enum Order {
     Attach { slot: String, run: u64, begins: Begins, pipe: File },
     /// Write what is in the pipe, let it go, and say so.
     Drain { slot: String, run: u64 },
-    /// Let the pipe go, with what is in it.
-    Detach { slot: String },
     /// There is no such slot any more.
     Forget { slot: String },
     /// Say what became of output.
@@ -98,6 +96,7 @@ impl Pump {
             say("the log buffer could not be locked into memory; with swap in use, a kill can double output");
         }
         let aside = Aside::new(dir);
+        aside.remove_unfinished();
         recover(&mut batch, &aside);
         let desk = Arc::new(Desk {
             orders: Mutex::default(),
@@ -148,10 +147,6 @@ impl Pump {
 
     pub(crate) fn drain(&self, slot: &str, run: u64) {
         self.order(Order::Drain { slot: slot.to_owned(), run });
-    }
-
-    pub(crate) fn detach(&self, slot: &str) {
-        self.order(Order::Detach { slot: slot.to_owned() });
     }
 
     pub(crate) fn forget(&self, slot: &str) {
@@ -307,10 +302,6 @@ impl Room {
                 self.with_stream(token, poller, |stream, tools| stream.attach(pipe, run, begins, tools));
             }
             Order::Drain { slot, run } => self.drain(slot, run, poller),
-            Order::Detach { slot } => {
-                let token = self.token(&slot);
-                self.with_stream(token, poller, |stream, tools| stream.detach(tools.poller));
-            }
             Order::Forget { slot } => {
                 let token = self.token(&slot);
                 self.with_stream(token, poller, |stream, tools| stream.detach(tools.poller));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_private, read_stat};
-use mainstay_model::Signal;
+use mainstay_model::{Signal, SpawnFailureKind};
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
 use super::{
@@ -106,7 +106,7 @@ impl Supervisor {
     /// The keeper before us came to the intent, and no further.
     fn never_began(&mut self, index: usize) {
         let text = "the keeper was killed before the program ran".to_owned();
-        let failure = WireFailure { code: "cannot-start".to_owned(), text };
+        let failure = WireFailure { code: SpawnFailureKind::Interrupted.code().to_owned(), text };
         let Some(slot) = self.slots.get_mut(index) else { return };
         if slot.record.slot != DAEMON_SLOT {
             return self.not_started(index, failure);

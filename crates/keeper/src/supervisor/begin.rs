@@ -96,7 +96,7 @@ impl Supervisor {
         self.restore_folders()?;
         let (output, errors) = self.open_pipes(&order)?;
         let reports = self.open_reports(&mut order, &mut record);
-        let reports = reports.inspect_err(|_| self.detach_output(&order.slot, &order.log))?;
+        let reports = reports.inspect_err(|_| self.drain_pipes(&order.slot, &order.log, order.run))?;
         let index = match self.slots.find(&order.slot) {
             Some(index) => index,
             None => {
@@ -111,7 +111,7 @@ impl Supervisor {
             Err(text) => {
                 slot.record.notify = record.notify;
                 self.close_reports(index);
-                self.detach_output(&order.slot, &order.log);
+                self.drain_pipes(&order.slot, &order.log, order.run);
                 return Err(text);
             }
         };
@@ -244,7 +244,8 @@ impl Supervisor {
         let (name, run) = (slot.record.slot.clone(), slot.record.run);
         let log = slot.record.log.clone();
         self.close_reports(index);
-        self.detach_output(&name, &log);
+        // It wrote nothing; but what a run before it wrote may still be there, when the log took nothing.
+        self.drain_pipes(&name, &log, run);
         if name == DAEMON_SLOT {
             // One that a keeper before us could not start is tried again when all slots are read.
             if !self.is_adopting {

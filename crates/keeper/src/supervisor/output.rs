@@ -7,8 +7,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use mainstay_host::{give_to, open_fifo, reopen_for_reading};
-use mainstay_wire::{LogFile, errors_of};
+use mainstay_host::{bytes_waiting, give_to, open_fifo, reopen_for_reading};
+use mainstay_wire::{LogFile, errors_of, owner_of_errors};
 
 use super::{Supervisor, begin::Order, slots::Slot};
 use crate::{PLACE_HELP, pump::Begins, report::say};
@@ -32,7 +32,7 @@ impl Supervisor {
         match errors.transpose() {
             Ok(errors) => Ok((output, errors)),
             Err(text) => {
-                self.pump.detach(&order.slot);
+                self.pump.drain(&order.slot, order.run);
                 Err(text)
             }
         }
@@ -101,9 +101,25 @@ impl Supervisor {
         pipes(slot, log).for_each(|(name, log)| self.pump.know(&name, &log));
     }
 
-    /// Lets the pipes of a run go that never began.
-    pub(super) fn detach_output(&self, slot: &str, log: &LogFile) {
-        pipes(slot, log).for_each(|(name, _)| self.pump.detach(&name));
+    /// Lets the pipes of a run go that never began. It wrote nothing; but what a run before it wrote may still be there, when
+    /// the log took nothing.
+    pub(super) fn drain_pipes(&self, slot: &str, log: &LogFile, run: u64) {
+        pipes(slot, log).for_each(|(name, _)| self.pump.drain(&name, run));
+    }
+
+    /// A pipe of a run that is over: its log took nothing when it ended, and the keeper before us died before it did.
+    pub(super) fn empty_left_pipe(&self, name: &str, pipe: &OwnedFd) {
+        let owner = owner_of_errors(name).unwrap_or(name);
+        let Some(slot) = self.slots.find(owner).and_then(|index| self.slots.get(index)) else { return };
+        let reading = match reopen_for_reading(pipe.as_fd()) {
+            Ok(reading) if bytes_waiting(&reading) > 0 => reading,
+            Ok(_) => return,
+            Err(error) => {
+                return say(format_args!("the output of `{name}` cannot be read any more: {error}"));
+            }
+        };
+        self.pump.attach(name, slot.record.run, Begins::Before, reading);
+        self.pump.drain(name, slot.record.run);
     }
 
     /// Has the rest of a run's output written. The slot's own comes last: what is said of it then holds for both.

@@ -257,7 +257,8 @@ impl Supervisor {
         self.tell_anchor(&ToAnchor::Release { name });
     }
 
-    /// What is held for a run that is over is let go; a slot that waits for its lock may still need it.
+    /// What is held for a run that is over is let go, and what its log did not take is written; a slot that waits for its lock
+    /// may still need it.
     pub(super) fn release_strange(&mut self) {
         let active: BTreeSet<String> = self
             .slots
@@ -274,6 +275,8 @@ impl Supervisor {
                 self.held.insert(name, descriptor);
             } else if [&socket_name(""), &pipe_name(""), PROCESS].iter().any(|it| name.starts_with(*it)) {
                 self.release(name);
+            } else if let Some(slot) = name.strip_prefix(&fifo_name("")) {
+                self.empty_left_pipe(slot, &descriptor);
             }
         }
     }

@@ -130,7 +130,7 @@ fn a_run_that_never_began() {
     let (_daemon, slots) = world.daemon();
     assert_eq!(slots[0].run, 2);
     let SlotPhase::NotStarted { failure } = phase_of(&slots, "api") else { panic!("{slots:?}") };
-    assert_eq!(failure.code, "cannot-start");
+    assert_eq!(failure.code, "interrupted");
     assert_eq!(failure.text, "the keeper was killed before the program ran");
 }
 

@@ -11,13 +11,15 @@ use mainstay_wire::{LogCounts, LogFile, LogMarkKind, LogStream, ToKeeper, WireEx
 use crate::{
     Test,
     storms::{assert_whole, assert_whole_in},
-    world::{World, wait_until},
+    world::{Daemon, World, wait_until},
 };
 
 pub(crate) const TESTS: &[Test] = &[
     ("logs_are_rotated_at_line_ends_and_nothing_is_lost", rotation),
     ("old_logs_go_by_count_and_by_total", retention),
     ("a_log_that_takes_nothing_holds_up_nobody_else", a_blocked_log),
+    ("what_a_full_log_left_in_a_pipe_is_written_by_the_next_keeper", a_left_pipe),
+    ("what_a_full_log_left_in_a_pipe_survives_a_start_that_fails", a_left_pipe_and_a_failed_start),
     ("a_log_folder_that_vanished_is_made_again", a_vanished_folder),
     ("a_flood_is_written_whole", a_flood),
     ("a_line_without_end_is_cut", a_line_without_end),
@@ -83,6 +85,36 @@ fn a_blocked_log() {
     fs::remove_file(world.logs_dir().join("api")).unwrap();
     wait_until("it is written", || world.log("api").lines().count() == 300);
     assert_whole(&world, "api", 1, 300);
+}
+
+/// A run that has ended, whose second line is in the pipe because the log took nothing.
+fn with_a_line_in_the_pipe(world: &World, daemon: &mut Daemon) {
+    fs::write(world.logs_dir().join("api"), "in the way").unwrap();
+    let script = "echo one; while [ ! -e go ]; do sleep 0.01; done; echo two; exit 5";
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", script]));
+    wait_until("it is said", || world.anchor_log().contains("cannot write to the log of `api`"));
+    tell(world, "go");
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(5)));
+}
+
+fn a_left_pipe() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    with_a_line_in_the_pipe(&world, &mut daemon);
+    world.kill_keeper();
+    let (_daemon, _) = world.daemon();
+    fs::remove_file(world.logs_dir().join("api")).unwrap();
+    wait_until("it is written", || world.log("api") == "one\ntwo\n");
+}
+
+fn a_left_pipe_and_a_failed_start() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    with_a_line_in_the_pipe(&world, &mut daemon);
+    daemon.say(&world.spawn("api", 2, &["/no/such/program"]));
+    daemon.not_started("api");
+    fs::remove_file(world.logs_dir().join("api")).unwrap();
+    wait_until("it is written", || world.log("api") == "one\ntwo\n");
 }
 
 fn a_vanished_folder() {

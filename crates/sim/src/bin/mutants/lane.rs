@@ -7,10 +7,10 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::list::Mutant;
+use crate::list::{Kind, Mutant};
 
 /// The rooms that are copied.
-const ROOMS: [&str; 4] = ["model", "decide", "runner", "sim"];
+const ROOMS: [&str; 7] = ["model", "decide", "runner", "wire", "host", "keeper", "sim"];
 /// The storms that each mutant goes through, until the first that finds it.
 const SEEDS: &str = "0..2000";
 /// The storms that the healthy core goes through, to know that the lane itself is in order.
@@ -48,30 +48,37 @@ impl Lane {
 
     /// Without a fault, the storms find nothing.
     pub(crate) fn try_healthy(&self) -> Result<(), String> {
-        match self.storm(HEALTHY_SEEDS)? {
-            Verdict::Survived => Ok(()),
-            caught @ Verdict::Caught { .. } => Err(format!("the storms fail without a fault: {caught:?}")),
+        for kind in [Kind::Decisions, Kind::Machines] {
+            let verdict = self.storm(kind, HEALTHY_SEEDS)?;
+            if let caught @ Verdict::Caught { .. } = verdict {
+                return Err(format!("the storms fail without a fault: {caught:?}"));
+            }
         }
+        Ok(())
     }
 
     /// Plants a fault, lets the storms look for it, and takes it out again.
     pub(crate) fn try_mutant(&self, mutant: &Mutant) -> Result<Verdict, String> {
-        let path = self.dir.join("crates/decide/src").join(mutant.file);
+        let path = self.dir.join("crates").join(mutant.kind.room(mutant.file));
         let healthy = read(&path)?;
         if healthy.matches(mutant.text).count() != 1 {
             return Err(format!("`{}` has no single place in {}", mutant.name, mutant.file));
         }
         write(&path, &healthy.replace(mutant.text, mutant.replacement))?;
-        let verdict = self.storm(SEEDS).map_err(|error| format!("`{}`: {error}", mutant.name));
+        let verdict = self.storm(mutant.kind, SEEDS).map_err(|error| format!("`{}`: {error}", mutant.name));
         write(&path, &healthy)?;
         verdict
     }
 
-    fn storm(&self, seeds: &str) -> Result<Verdict, String> {
+    fn storm(&self, kind: Kind, seeds: &str) -> Result<Verdict, String> {
         let mut build = self.cargo("build");
         output(build.args(["--offline", "--quiet", "--package", "mainstay-sim", "--bin", "mainstay-sim"]))?;
         let mut storm = Command::new(self.dir.join("target/debug/mainstay-sim"));
-        let ran = storm.args(["--brief", "--seeds", seeds]).output().map_err(|error| error.to_string())?;
+        let ran = storm
+            .args(kind.arguments())
+            .args(["--brief", "--seeds", seeds])
+            .output()
+            .map_err(|error| error.to_string())?;
         if ran.status.success() {
             return Ok(Verdict::Survived);
         }

@@ -1,23 +1,52 @@
 //! The planted faults of the core. Each is one wrong thought that somebody could have, as an exact replacement of text.
 
-use crate::care::CARE;
+use crate::{care::CARE, machine::MACHINE};
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(CARE)
+    MUTANTS.iter().chain(CARE).chain(MACHINE)
 }
 
 /// A planted fault.
 #[derive(Debug)]
 pub(crate) struct Mutant {
     pub(crate) name: &'static str,
-    /// Below `crates/decide/src`.
+    /// Which storms are to find it.
+    pub(crate) kind: Kind,
+    /// Below `crates/decide/src`, or below `crates` where machines are to find it.
     pub(crate) file: &'static str,
     /// Found exactly once in it.
     pub(crate) text: &'static str,
     pub(crate) replacement: &'static str,
     /// What it breaks.
     pub(crate) breaks: &'static str,
+}
+
+/// Kinds of storms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of `decide` and `runner`, with a modelled keeper.
+    Decisions,
+    /// Of modelled machines.
+    Machines,
+}
+
+impl Kind {
+    /// The path of a file below `crates`.
+    pub(crate) fn room(self, file: &str) -> String {
+        match self {
+            Self::Decisions => format!("decide/src/{file}"),
+            Self::Machines => file.to_owned(),
+        }
+    }
+
+    /// How such storms are asked for.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Decisions => &[],
+            Self::Machines => &["--machine", "--events", "2000"],
+        }
+    }
 }
 
 pub(crate) const fn mutant(
@@ -27,7 +56,7 @@ pub(crate) const fn mutant(
     replacement: &'static str,
     breaks: &'static str,
 ) -> Mutant {
-    Mutant { name, file, text, replacement, breaks }
+    Mutant { name, kind: Kind::Decisions, file, text, replacement, breaks }
 }
 
 /// By what they are about: starts, ends, gates, policy, time, requests, memory, descriptions, reasons.

@@ -5,6 +5,7 @@
 mod care;
 mod lane;
 mod list;
+mod machine;
 
 use std::{
     path::{Path, PathBuf},
