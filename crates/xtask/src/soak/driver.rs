@@ -43,6 +43,9 @@ const TOLD: (u64, u64) = (1, 4);
 /// How often it is told how it goes.
 const NEWS: Duration = Duration::from_secs(15);
 
+/// How long it is waited for a daemon on a slow machine.
+const RETURNING: Duration = Duration::from_secs(6);
+
 /// How long the three may take to be there again.
 const RECOVERY: Duration = Duration::from_secs(40);
 
@@ -151,7 +154,7 @@ impl<'a> Driver<'a> {
             self.look()?;
             self.see_to_up()?;
             let now = Instant::now();
-            if now >= next && self.strike()? {
+            if now >= next && self.is_worth_a_blow(next) && self.strike()? {
                 self.deeds.longest_pause = self.deeds.longest_pause.max(last.elapsed());
                 last = Instant::now();
                 next = last + self.world.patience(Duration::from_millis(self.dice.between(PAUSE.0, PAUSE.1)));
@@ -164,6 +167,11 @@ impl<'a> Driver<'a> {
             self.world.turn()?;
         }
         Ok(())
+    }
+
+    /// A slow machine would otherwise come to nothing but keepers.
+    fn is_worth_a_blow(&self, since: Instant) -> bool {
+        !self.world.is_slow() || self.three.contains_key(&Role::Daemon) || since.elapsed() > RETURNING
     }
 
     fn blows(&self) -> u64 {

@@ -65,13 +65,14 @@ pub(crate) fn step() -> Result<Outcome> {
 
 /// Two minutes of it on a kernel that knows less.
 pub(crate) fn old_kernel_step() -> Result<Outcome> {
-    vm::run(vm::KERNEL, &program(None)?, &slowly(usual()))
+    vm::run(vm::KERNEL, &program(None, Build::Release)?, &slowly(usual()))
 }
 
 /// Does as the arguments say.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let order = order(arguments)?;
-    let program = program(order.program)?;
+    let build = if order.kernel.is_some() { Build::Release } else { Build::Development };
+    let program = program(order.program, build)?;
     let Some(kernel) = order.kernel else { return soak(&program, &order.scale) };
     match vm::run(&kernel, &program, &order.scale)? {
         Outcome::Passed => Ok(()),
@@ -87,13 +88,28 @@ pub(crate) fn guest(arguments: &[String]) -> Result<()> {
     })
 }
 
-/// The program that is soaked: one that is there, or the development build, whose assertions are on.
-fn program(chosen: Option<PathBuf>) -> Result<PathBuf> {
+/// How the program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Build {
+    /// Its assertions are on.
+    Development,
+    /// Where everything is slow, the other one would do hardly anything but come up.
+    Release,
+}
+
+/// The program that is soaked: one that is there, or a build of it.
+fn program(chosen: Option<PathBuf>, build: Build) -> Result<PathBuf> {
     if let Some(program) = chosen {
         return program.canonicalize().with_context(|| format!("there is no `{}`", program.display()));
     }
-    run_visibly(repo::cargo().args(["build", "--quiet", "--locked", "--package", "mainstay-cli"]))?;
-    Ok(repo::target_dir().join("debug/mainstay"))
+    let (profile, folder) = match build {
+        Build::Development => ("dev", "debug"),
+        Build::Release => ("release", "release"),
+    };
+    let mut cargo = repo::cargo();
+    cargo.args(["build", "--quiet", "--locked", "--package", "mainstay-cli", "--profile", profile]);
+    run_visibly(&mut cargo)?;
+    Ok(repo::target_dir().join(folder).join("mainstay"))
 }
 
 fn usual() -> Scale {
@@ -137,6 +153,7 @@ fn soak(program: &Path, scale: &Scale) -> Result<()> {
     let swept = world.sweep();
     let verdict = match judged.and_then(|verdict| swept.map(|()| verdict)) {
         Ok(verdict) => verdict,
+        Err(error) if world.was_stopped() => return Err(error),
         Err(error) => {
             println!("everything is kept in {}", world.keep().display());
             return Err(error.context(format!("seed {}", scale.seed)));

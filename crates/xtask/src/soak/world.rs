@@ -1,6 +1,7 @@
 //! The project that is soaked: its folder, its file, and the program in it, as a user would run it. Judges nothing.
 
 use std::{
+    cell::Cell,
     fs::{self, File},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
@@ -101,6 +102,7 @@ pub(super) struct World {
     slowness: u32,
     /// Somebody wants this to end.
     stopped: Arc<AtomicBool>,
+    was_stopped: Cell<bool>,
     /// Commands under way, which have somebody who waits for them.
     awaited: Vec<u32>,
     mouth: UnixDatagram,
@@ -137,6 +139,7 @@ impl World {
             slowness: scale.slowness,
             root,
             stopped,
+            was_stopped: Cell::new(false),
             awaited: Vec::new(),
             mouth,
             ids: Vec::new(),
@@ -210,6 +213,10 @@ impl World {
         self.root.path().join("p")
     }
 
+    pub(super) fn is_slow(&self) -> bool {
+        self.slowness > 1
+    }
+
     /// What is usual, on this machine.
     pub(super) fn patience(&self, usual: Duration) -> Duration {
         usual * self.slowness
@@ -232,6 +239,7 @@ impl World {
     /// One turn of the loop: lets those go that fell to us and ended. An error when somebody wants this to end.
     pub(super) fn turn(&self) -> Result<()> {
         if self.stopped.swap(false, Ordering::Relaxed) {
+            self.was_stopped.set(true);
             bail!("it was stopped by a signal");
         }
         self.reap();
@@ -329,6 +337,11 @@ impl World {
             }
             thread::sleep(TURN);
         }
+    }
+
+    /// Whether somebody wanted this to end.
+    pub(super) fn was_stopped(&self) -> bool {
+        self.was_stopped.get()
     }
 
     /// Keeps the folder for whoever wants to know what was wrong.
