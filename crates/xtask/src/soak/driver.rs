@@ -7,6 +7,9 @@
 //!
 //! Nobody but a user starts an anchor again. While the keeper lives it goes on alone, and an `up` changes nothing; when both
 //! are gone, `mainstay up -d` is run, as a service manager would.
+//!
+//! Now and then `mainstay daemon upgrade` is run beside all that. In every other one nobody is hit, so that it comes about; blows
+//! fall into the rest: then it is taken back, or fails.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -30,6 +33,9 @@ use super::{
 
 /// Milliseconds between two blows, on a usual machine.
 const PAUSE: (u64, u64) = (150, 800);
+
+/// Milliseconds between two upgrades.
+const UPGRADES: (u64, u64) = (2000, 6000);
 
 /// Milliseconds between two victims of one blow.
 const GAP: (u64, u64) = (0, 12);
@@ -84,6 +90,8 @@ pub(super) struct Deeds {
     pub(super) kills: u64,
     /// Times that `up -d` was run again.
     pub(super) ups: u64,
+    /// Upgrades that were asked for, and those that came about.
+    pub(super) upgrades: (u64, u64),
     /// Processes of the three that ended by themselves, and when.
     pub(super) own_deaths: Vec<String>,
     /// The longest time without a blow.
@@ -107,6 +115,12 @@ pub(super) struct Driver<'a> {
     orphaned: Option<u64>,
     /// An `up` under way.
     up: Option<Child>,
+    /// An upgrade under way.
+    upgrade: Option<Child>,
+    /// Nobody is hit in it: it shall come about. Services end all the same.
+    is_spared: bool,
+    /// When the latest one ended: the three may end by themselves in it.
+    upgraded: Option<u64>,
     diary: File,
     begun: u64,
     deeds: Deeds,
@@ -126,6 +140,9 @@ impl<'a> Driver<'a> {
             gone: BTreeMap::new(),
             orphaned: None,
             up: None,
+            upgrade: None,
+            is_spared: false,
+            upgraded: None,
             diary,
             begun: monotonic_nanos(),
             deeds: Deeds::default(),
@@ -136,10 +153,10 @@ impl<'a> Driver<'a> {
     pub(super) fn drive(mut self, span: Duration) -> Result<Deeds> {
         self.note(&format!("it is {} of the monotonic clock", self.begun))?;
         let driven = self.strike_for(span).and_then(|()| self.recover());
-        if let Some(mut up) = self.up.take() {
+        for mut child in [self.up.take(), self.upgrade.take()].into_iter().flatten() {
             // It may have ended in this moment.
-            let _ = up.kill();
-            while self.world.end(&mut up)?.is_none() {
+            let _ = child.kill();
+            while self.world.end(&mut child)?.is_none() {
                 self.world.turn()?;
             }
         }
@@ -150,6 +167,7 @@ impl<'a> Driver<'a> {
     fn strike_for(&mut self, span: Duration) -> Result<()> {
         let end = Instant::now() + span;
         let (mut next, mut news, mut last) = (Instant::now(), Instant::now() + NEWS, Instant::now());
+        let mut next_upgrade = Instant::now();
         while Instant::now() < end {
             self.look()?;
             self.see_to_up()?;
@@ -158,6 +176,11 @@ impl<'a> Driver<'a> {
                 self.deeds.longest_pause = self.deeds.longest_pause.max(last.elapsed());
                 last = Instant::now();
                 next = last + self.world.patience(Duration::from_millis(self.dice.between(PAUSE.0, PAUSE.1)));
+            }
+            if now >= next_upgrade && self.upgrade.is_none() {
+                self.begin_upgrade()?;
+                let pause = Duration::from_millis(self.dice.between(UPGRADES.0, UPGRADES.1));
+                next_upgrade = now + self.world.patience(pause);
             }
             if now >= news {
                 news = now + NEWS;
@@ -182,7 +205,8 @@ impl<'a> Driver<'a> {
     fn recover(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.world.patience(RECOVERY);
         let is_there = |driver: &Self, role| driver.three.contains_key(&role);
-        while !(is_there(self, Role::Keeper) && is_there(self, Role::Daemon) && self.up.is_none()) {
+        let is_idle = |driver: &Self| driver.up.is_none() && driver.upgrade.is_none();
+        while !(is_there(self, Role::Keeper) && is_there(self, Role::Daemon) && is_idle(self)) {
             if Instant::now() > deadline {
                 bail!("not everything came back: there are {:?}", self.three);
             }
@@ -244,7 +268,10 @@ impl<'a> Driver<'a> {
         let followed = |from: &u64| now.saturating_sub(*from) < FOLLOWING;
         let follows = role == Role::Daemon && self.keeper_killed.as_ref().is_some_and(followed);
         let text = format!("{} {}", role.word(), identity.pid);
-        if follows || self.gone.contains_key(&Role::Keeper) && role == Role::Daemon {
+        let upgraded = self.upgrade.is_some() || self.upgraded.as_ref().is_some_and(followed);
+        if upgraded && role != Role::Anchor {
+            self.note(&format!("{text} ended in an upgrade"))?;
+        } else if follows || self.gone.contains_key(&Role::Keeper) && role == Role::Daemon {
             self.note(&format!("{text} followed its keeper"))?;
         } else {
             self.note(&format!("{text} ended by itself"))?;
@@ -254,8 +281,27 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    fn begin_upgrade(&mut self) -> Result<()> {
+        self.note("upgrade")?;
+        self.upgrade = Some(self.world.upgrade(self.deeds.upgrades.0)?);
+        self.is_spared = self.deeds.upgrades.0.is_multiple_of(2);
+        self.deeds.upgrades.0 += 1;
+        Ok(())
+    }
+
+    fn see_to_upgrade(&mut self) -> Result<()> {
+        let Some(upgrade) = &mut self.upgrade else { return Ok(()) };
+        if let Some(status) = self.world.end(upgrade)? {
+            (self.upgrade, self.upgraded) = (None, Some(monotonic_nanos()));
+            self.deeds.upgrades.1 += u64::from(status.success());
+            self.note(&format!("the upgrade ended: {status}"))?;
+        }
+        Ok(())
+    }
+
     /// Runs `up -d` when nobody is there who would bring the rest back.
     fn see_to_up(&mut self) -> Result<()> {
+        self.see_to_upgrade()?;
         if let Some(up) = &mut self.up {
             if let Some(status) = self.world.end(up)? {
                 self.up = None;
@@ -274,6 +320,10 @@ impl<'a> Driver<'a> {
 
     /// One blow, when there is somebody to hit.
     fn strike(&mut self) -> Result<bool> {
+        if self.upgrade.is_some() && self.is_spared {
+            self.have_some_end();
+            return Ok(true);
+        }
         let is_there = |role: &Role| self.three.contains_key(role);
         // An anchor that is hit before it has made the others would only be made again and again.
         let is_whole = Role::ALL.iter().all(is_there);

@@ -114,6 +114,8 @@ impl fmt::Display for Verdict {
         row("kills in all", &deeds.kills)?;
         row("longest time without one, ms", &deeds.longest_pause.as_millis())?;
         row("`up -d` again", &deeds.ups)?;
+        row("upgrades asked for", &deeds.upgrades.0)?;
+        row("upgrades done", &deeds.upgrades.1)?;
         row("deaths of anchor and keeper together", &times.deaths_together())?;
         row("lines written", &self.written)?;
         row("lines written a second", &(self.written / self.seconds.max(1)))?;

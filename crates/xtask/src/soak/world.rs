@@ -97,6 +97,8 @@ pub(super) struct Scale {
 pub(super) struct World {
     root: tempfile::TempDir,
     program: PathBuf,
+    /// Another file with the same in it.
+    successor: PathBuf,
     own: PathBuf,
     /// How much longer than usual everything may take.
     slowness: u32,
@@ -135,6 +137,7 @@ impl World {
         let own = std::env::current_exe().context("cannot find its own file")?;
         let mut world = Self {
             program: keep(program, &bin)?,
+            successor: copy(program, &bin)?,
             own: keep(&own, &bin)?,
             slowness: scale.slowness,
             root,
@@ -284,6 +287,13 @@ impl World {
         Ok(status)
     }
 
+    /// Has the three become the other one of two programs.
+    pub(super) fn upgrade(&mut self, number: u64) -> Result<Child> {
+        let program = if number.is_multiple_of(2) { &self.successor } else { &self.program };
+        let program = program.to_string_lossy().into_owned();
+        self.start(&["daemon", "upgrade", "--program", &program, "--timeout", "30s"])
+    }
+
     /// Runs the program, but not for ever.
     pub(super) fn run(&mut self, arguments: &[&str], patience: Duration) -> Result<Ran> {
         let mut child = self.start(arguments)?;
@@ -348,6 +358,14 @@ impl World {
     pub(super) fn keep(self) -> PathBuf {
         self.root.keep()
     }
+}
+
+/// What it can be upgraded to.
+fn copy(program: &Path, bin: &Path) -> Result<PathBuf> {
+    let copy = bin.join("successor");
+    fs::copy(program, &copy)
+        .with_context(|| format!("cannot copy `{}` to `{}`", program.display(), copy.display()))?;
+    Ok(copy)
 }
 
 /// A program's own place in the folder: another build of it must not come between.
