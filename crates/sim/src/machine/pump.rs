@@ -288,6 +288,10 @@ impl World {
         let folder = &mut self.disk.folders[slot];
         let is_free = folder.rotated_size(number).is_none();
         hold(is_free, Invariant::LinesKept, || format!("slot {slot}: rotated file {number} is there twice"))?;
+        // No line here is as long as what is cut hard.
+        hold(folder.ends_at_line_end(), Invariant::LinesKept, || {
+            format!("slot {slot}: rotated file {number} ends inside a line")
+        })?;
         if let Some(size) = folder.current.take() {
             folder.rotated.push((number, size));
         }

@@ -457,9 +457,9 @@ mod tests {
 
     #[test]
     fn each_is_planted_in_exactly_one_place() {
-        let decide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../decide/src");
+        let rooms = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for mutant in all() {
-            let source = std::fs::read_to_string(decide.join(mutant.file)).unwrap();
+            let source = std::fs::read_to_string(rooms.join(mutant.kind.room(mutant.file))).unwrap();
             assert_eq!(source.matches(mutant.text).count(), 1, "{}", mutant.name);
             assert_ne!(mutant.text, mutant.replacement, "{}", mutant.name);
         }
