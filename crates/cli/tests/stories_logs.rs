@@ -147,6 +147,13 @@ fn rotated_logs_are_compressed_and_read_as_before() {
     let last: String = (50_001..=100_000).map(|number| format!("{number}\n")).collect();
     assert!(project.run(&["logs", "count", "-n", "50000"]).expect(0).out == last);
     assert_eq!(project.run(&["logs", "count", "--grep", "^77777$"]).expect(0).out, "77777\n");
+    let mut packed: Vec<String> = names("count").into_iter().filter(|name| name.ends_with(".zst")).collect();
+    packed.sort_by_key(|name| name.len());
+    let spoilt = project.dir.join(".mainstay/logs/count").join(&packed[1]);
+    fs::File::options().write(true).open(&spoilt).unwrap().set_len(200).unwrap();
+    let said = project.run(&["logs", "count"]).expect(0).says("is damaged (");
+    assert!(said.out.starts_with("1\n2\n") && said.out.ends_with("99999\n100000\n"));
+    assert!(said.err.contains(&packed[1]), "{}", said.err);
     let rotated = with_end("count", ".zst");
     project.run(&["restart", "count"]).expect(0);
     wait_until("it goes on", || with_end("count", ".zst") > rotated);

@@ -53,7 +53,7 @@ pub enum EditError {
     /// It is not in the text.
     #[error("`{0}` is not said in the file")]
     NotSaid(Key),
-    /// A comment stands inside of what would be replaced.
+    /// A comment stands inside of what would be replaced or taken out.
     #[error("the comment `{0}` would be lost")]
     LosesComment(String),
 }
@@ -88,7 +88,7 @@ pub fn set(text: &str, key: &Key, value: &str) -> Result<Edited, EditError> {
     let mut put = Put { style, key: Key::of(&[]), before: None };
     put.at(document.as_item_mut(), key.parts(), &Shape::Table(&crate::shape::FILE), value)?;
     let edited = as_it_was(text, &document.to_string());
-    if let Some(lost) = comments::lost(text, &edited) {
+    if let Some(lost) = comments::lost(text, &edited, comments::Which::All) {
         return Err(EditError::LosesComment(lost));
     }
     let (line, after) = found(&edited, &put.key).unwrap_or_default();
@@ -244,7 +244,7 @@ impl Put {
                 *old = value;
             }
             Some(item) => {
-                self.before = item.as_table_like().map(one_line);
+                self.before = Some(one_line_item(item));
                 style::remove(table, part);
                 style::insert(table, part, Item::Value(value));
             }
@@ -267,15 +267,23 @@ fn spelled(shape: &Shape, value: &Value) -> Option<&'static str> {
 
 /// A table on one line, without its comments.
 fn one_line(table: &dyn TableLike) -> String {
-    let entries = table.iter().map(|(key, item)| {
-        let value = match item {
-            Item::Value(value) => one_line_value(value),
-            item => item.as_table_like().map(one_line).unwrap_or_default(),
-        };
-        format!("{} = {value}", crate::key::quoted_part(key))
-    });
+    let entries =
+        table.iter().map(|(key, item)| format!("{} = {}", crate::key::quoted_part(key), one_line_item(item)));
     let entries: Vec<String> = entries.collect();
     if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+}
+
+/// Whatever stands there, on one line.
+fn one_line_item(item: &Item) -> String {
+    match item {
+        Item::Value(value) => one_line_value(value),
+        Item::Table(table) => one_line(table),
+        Item::ArrayOfTables(tables) => {
+            let tables: Vec<String> = tables.iter().map(|table| one_line(table)).collect();
+            format!("[{}]", tables.join(", "))
+        }
+        Item::None => String::new(),
+    }
 }
 
 fn one_line_value(value: &Value) -> String {
@@ -296,11 +304,7 @@ fn found(text: &str, key: &Key) -> Option<(usize, String)> {
     for part in key.parts() {
         at = at.as_table_like()?.get(part)?;
     }
-    let value = match at {
-        Item::Value(value) => one_line_value(value),
-        item => one_line(item.as_table_like()?),
-    };
-    Some((line_of(text, at.span()?.start), value))
+    Some((line_of(text, at.span()?.start), one_line_item(at)))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

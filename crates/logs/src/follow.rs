@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    From, Line, LogError, Sink, Wanted,
+    From, Line, LogError, Sink, Tell, Wanted,
     last::Extent,
     marks::Stamp,
     merge::{Reading, merge},
@@ -78,13 +78,21 @@ impl Follow {
     ///
     /// # Errors
     /// A file cannot be read, or a folder cannot be watched.
-    pub fn run(mut self, sink: &mut Sink<'_>) -> Result<(), LogError> {
+    pub fn run(self, sink: &mut Sink<'_>) -> Result<(), LogError> {
+        self.run_telling(sink, &mut |_| {})
+    }
+
+    /// The same, and tells of damaged files; otherwise what is missing of them is left out without a word.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a folder cannot be watched.
+    pub fn run_telling(mut self, sink: &mut Sink<'_>, tell: &mut Tell<'_>) -> Result<(), LogError> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let news = self.desk.wait();
             let finish = news.finish;
             let concerned = self.concerned(news)?;
-            if self.read(&concerned, &mut buffer, finish, sink)?.is_break() || finish {
+            if self.read(&concerned, &mut buffer, finish, sink, tell)?.is_break() || finish {
                 return Ok(());
             }
         }
@@ -131,12 +139,13 @@ impl Follow {
         buffer: &mut [u8],
         finish: bool,
         sink: &mut Sink<'_>,
+        tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<()>, LogError> {
         let mut readings = Vec::new();
         for (folder, source) in self.sources.iter_mut().filter(|(folder, _)| concerned.contains(*folder)) {
             readings.push(Reading::new(folder.as_str(), source)?);
         }
         let mut give = |folder: &&str, stamp: Stamp, text: &[u8]| sink(Line::new(folder, stamp, text));
-        merge(readings, buffer, finish, &mut give)
+        merge(readings, buffer, finish, &mut give, tell)
     }
 }

@@ -8,6 +8,7 @@
 
 mod content;
 mod cutter;
+mod damage;
 mod error;
 mod expect;
 mod files;
@@ -23,10 +24,11 @@ mod wanted;
 mod watch;
 
 pub use cutter::LINE_LIMIT;
+pub use damage::{Damage, Tell};
 pub use error::LogError;
 pub use expect::{Answer, Awaited, Expect, Expecting};
 pub use follow::{Follow, Handle};
 pub use last::From;
 pub use mainstay_wire::LogStream;
-pub use read::{Line, Sink, folders, read};
+pub use read::{Line, Sink, folders, read, read_telling};
 pub use wanted::{Run, Wanted};

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    LogError,
+    LogError, Tell,
     marks::Stamp,
     source::{Source, Step},
 };
@@ -28,11 +28,13 @@ impl<'a, K> Reading<'a, K> {
 pub(crate) type GiveOf<'a, K> = dyn FnMut(&K, Stamp, &[u8]) -> ControlFlow<()> + 'a;
 
 /// Gives out all that there is, when `is_last` with lines that have not ended; breaks when whoever takes them wants no more.
+/// Of each file that is not whole it tells, after its last line.
 pub(crate) fn merge<K: Ord>(
     mut left: Vec<Reading<'_, K>>,
     buffer: &mut [u8],
     is_last: bool,
     give: &mut GiveOf<'_, K>,
+    tell: &mut Tell<'_>,
 ) -> Result<ControlFlow<()>, LogError> {
     while let Some(at) = oldest(&left) {
         let others = left.iter().enumerate().filter(|(other, _)| *other != at);
@@ -40,7 +42,11 @@ pub(crate) fn merge<K: Ord>(
         let until = others.map(|(_, reading)| reading.time.unwrap_or(0)).min().unwrap_or(u64::MAX);
         let Reading { key, source, time } = &mut left[at];
         let mut give = |stamp: Stamp, text: &[u8]| give(key, stamp, text);
-        match source.read_file(until, buffer, &mut give)? {
+        let step = source.read_file(until, buffer, &mut give)?;
+        if let Some(damage) = source.take_damage() {
+            tell(&damage);
+        }
+        match step {
             Step::Later | Step::NextFile => *time = source.next_time()?,
             Step::Enough => return Ok(ControlFlow::Break(())),
             Step::End => {

@@ -70,10 +70,12 @@ fn shares(root: &Path, folders: &[String], wanted: &Wanted, lines: u64) -> Resul
     for (place, source) in (0_u8..).zip(&mut sources) {
         readings.push(Reading::new(place, source)?);
     }
-    let _all = merge(readings, &mut vec![0; CHUNK], true, &mut |place, _, _| {
+    let mut give = |place: &u8, _, _: &[u8]| {
         order.push(*place);
         std::ops::ControlFlow::Continue(())
-    })?;
+    };
+    // Nothing is told of damage: what is wanted is read once more.
+    let _all = merge(readings, &mut vec![0; CHUNK], true, &mut give, &mut |_| {})?;
     let first = order.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
     let last = order.get(first..).unwrap_or_default();
     let share = |place: u8| From::Last(last.iter().filter(|one| **one == place).count() as u64);

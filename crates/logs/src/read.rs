@@ -5,7 +5,7 @@ use std::{fs, io, ops::ControlFlow, path::Path, time::SystemTime};
 use mainstay_wire::{LogStream, owner_of_errors};
 
 use crate::{
-    LogError, Wanted,
+    LogError, Tell, Wanted,
     last::Extent,
     marks::Stamp,
     merge::{Reading, merge},
@@ -65,7 +65,7 @@ pub fn folders(root: &Path) -> Result<Vec<String>, LogError> {
 }
 
 /// Reads what is in the logs of these services now, the lines of all in the order in which they were written. One that has no
-/// log yet has no lines.
+/// log yet has no lines, and what is missing of a damaged file is left out.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -74,6 +74,20 @@ pub fn read(
     services: &[String],
     wanted: impl Into<Wanted>,
     sink: &mut Sink<'_>,
+) -> Result<(), LogError> {
+    read_telling(root, services, wanted, sink, &mut |_| {})
+}
+
+/// The same, and tells of damaged files.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn read_telling(
+    root: &Path,
+    services: &[String],
+    wanted: impl Into<Wanted>,
+    sink: &mut Sink<'_>,
+    tell: &mut Tell<'_>,
 ) -> Result<(), LogError> {
     let wanted = wanted.into();
     let mut parts = Vec::new();
@@ -85,5 +99,5 @@ pub fn read(
         readings.push(Reading::new(folder.as_str(), source)?);
     }
     let mut give = |folder: &&str, stamp: Stamp, text: &[u8]| sink(Line::new(folder, stamp, text));
-    merge(readings, &mut vec![0; CHUNK], true, &mut give).map(|_| ())
+    merge(readings, &mut vec![0; CHUNK], true, &mut give, tell).map(|_| ())
 }

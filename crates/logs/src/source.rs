@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    LogError,
+    Damage, LogError,
     content::Content,
     cutter::Cutter,
     files::{FileId, Rotated, current_path, file_id, open, rotated},
@@ -49,6 +49,8 @@ pub(crate) struct Source {
     filter: Option<Filter>,
     /// None that comes is.
     is_over: bool,
+    /// The file read last, when it was not whole.
+    damage: Option<Damage>,
 }
 
 /// A file to begin with.
@@ -83,6 +85,7 @@ impl Source {
             cutter: Cutter::default(),
             filter: None,
             is_over: false,
+            damage: None,
         }
     }
 
@@ -178,6 +181,11 @@ impl Source {
         self.is_over
     }
 
+    /// What the file that was read to its end last is missing.
+    pub(crate) fn take_damage(&mut self) -> Option<Damage> {
+        self.damage.take()
+    }
+
     fn stopped(&self) -> Step {
         if self.is_over { Step::End } else { Step::Enough }
     }
@@ -250,6 +258,7 @@ impl Source {
 
     fn close(&mut self) -> Result<(), LogError> {
         let Some(open) = self.open.take() else { return Ok(()) };
+        self.damage = open.content.spoilt().map(|spoilt| Damage::new(&open.path, spoilt));
         let number = match open.number {
             Some(number) => Some(number),
             None => number_of(&self.dir, &open)?,

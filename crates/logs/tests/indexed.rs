@@ -4,6 +4,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     ops::ControlFlow,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -79,7 +80,13 @@ impl Writer {
     fn pack(&self, number: u64, rest: Rest) {
         let plain = self.dir.join(format!("@20260102T030405Z-{number}.log"));
         let packed = self.dir.join(format!("@20260102T030405Z-{number}.log.zst"));
-        fs::write(&packed, zstd::encode_all(&*fs::read(&plain).unwrap(), 3).unwrap()).unwrap();
+        let text = fs::read(&plain).unwrap();
+        // As a keeper does it: with the length and a sum.
+        let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.set_pledged_src_size(Some(text.len() as u64)).unwrap();
+        encoder.write_all(&text).unwrap();
+        fs::write(&packed, encoder.finish().unwrap()).unwrap();
         let modified = fs::metadata(&plain).unwrap().modified().unwrap();
         File::options().write(true).open(&packed).unwrap().set_modified(modified).unwrap();
         if rest == Rest::Removed {
@@ -389,4 +396,56 @@ fn errors_that_come_later_are_followed_as_well() {
     assert_eq!(lines.recv_timeout(patience).unwrap(), "err");
     handle.finish();
     thread.join().unwrap().unwrap();
+}
+
+/// What is read, and what is told.
+fn collect_telling(root: &Path, wanted: Wanted) -> (Vec<String>, Vec<String>) {
+    let (mut lines, mut told) = (Vec::new(), Vec::new());
+    let mut sink = |line: mainstay_logs::Line<'_>| {
+        lines.push(String::from_utf8_lossy(line.text).into_owned());
+        ControlFlow::Continue(())
+    };
+    let mut tell = |damage: &mainstay_logs::Damage| told.push(damage.to_string());
+    mainstay_logs::read_telling(root, &["api".to_owned()], wanted, &mut sink, &mut tell).unwrap();
+    (lines, told)
+}
+
+type Spoil = fn(&mut Vec<u8>);
+
+/// How a file is spoilt, and what is said of it.
+const SPOILT: [(Spoil, &str); 5] = [
+    (|bytes| bytes.truncate(bytes.len() - 6), "2 of its 6 bytes of log are missing here"),
+    (|bytes| bytes.fill(b'x'), "what came after the first 0 bytes of log is missing here"),
+    (Vec::clear, "what came after the first 0 bytes of log is missing here"),
+    (|bytes| *bytes.last_mut().unwrap() ^= 1, "6 of its 6 bytes of log are missing here"),
+    (|bytes| bytes.extend(b"more"), "its lines may not be those that were written"),
+];
+
+#[test]
+fn a_damaged_file_hides_nothing_after_it_and_is_named() {
+    let any = regex::bytes::Regex::new(".").unwrap();
+    for (spoil, said) in SPOILT {
+        let root = tempfile::tempdir().unwrap();
+        let _api = three_files(root.path());
+        let path = root.path().join("api/@20260102T030405Z-1.log.zst");
+        let mut bytes = fs::read(&path).unwrap();
+        spoil(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(at(11)).unwrap();
+        let rest = ["d", "e1e2", "f", "g", "h", "i"].map(str::to_owned);
+        let is_told = |told: &[String]| {
+            let [told] = told else { return false };
+            told.contains("api/@20260102T030405Z-1.log.zst is damaged (") && told.ends_with(said)
+        };
+        let since = Wanted { since: Some(at(10)), ..everything() };
+        let grep = Wanted { pattern: Some(any.clone()), ..everything() };
+        for wanted in [everything(), From::Last(20).into(), since, grep] {
+            let (lines, told) = collect_telling(root.path(), wanted);
+            assert!(lines.ends_with(&rest), "{said}: {lines:?}");
+            assert!(is_told(&told), "{said}: {told:?}");
+        }
+        // What is not asked for is not missing.
+        let (lines, told) = collect_telling(root.path(), From::Last(4).into());
+        assert!(lines == rest[2..] && told.is_empty(), "{said}: {lines:?} {told:?}");
+    }
 }

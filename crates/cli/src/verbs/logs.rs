@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use mainstay_decide::glob_matches;
-use mainstay_logs::{Follow, From, Line, LogStream, Run, Wanted, folders, read};
+use mainstay_logs::{Damage, Follow, From, Line, LogStream, Run, Wanted, folders, read_telling};
 use mainstay_model::ServiceId;
 use mainstay_wire::{Request, errors_of};
 
@@ -97,7 +97,8 @@ enum Stream {
 const LOGS_HELP: &str = "\
 Lines of several services have their service in front, and come in the order in which they were written; those of a single \
 one are as it wrote them. The time of a line is when Mainstay saw it, to a hundredth of a second; with `--json` it is part of \
-each. What was written where nobody noted the time has none: `--since` shows it when its file was written to since.";
+each. What was written where nobody noted the time has none: `--since` shows it when its file was written to since. Of a \
+compressed file that is damaged, what can be read is shown, and standard error names it and what is missing.";
 
 /// A run on the command line.
 fn run(text: &str) -> Result<Run, String> {
@@ -115,14 +116,15 @@ impl Logs {
         self.say_where_nothing_is(&places, &services, context.output);
         // Each service's log is two files, and there may be a thousand.
         let _ = mainstay_host::Limits::raise();
+        let tell = &mut |damage: &Damage| context.output.note(&format!("note: {damage}"));
         let mut show = Show::new(&services, context.output);
         if self.follow {
             let follow = Follow::new(&places.logs_dir, &services, wanted)?;
             let handle = follow.handle();
             context.output.when_reader_goes(move || handle.finish());
-            follow.run(&mut |line| show.line_now(line))?;
+            follow.run_telling(&mut |line| show.line_now(line), tell)?;
         } else {
-            read(&places.logs_dir, &services, wanted, &mut |line| show.line(line))?;
+            read_telling(&places.logs_dir, &services, wanted, &mut |line| show.line(line), tell)?;
         }
         Ok(Exit::Done)
     }

@@ -1,9 +1,18 @@
 //! The comments of a text, so that none is lost. Knows strings, and nothing else of TOML.
 
-/// A comment of the first text that the second one has not, or not as often.
-pub(super) fn lost(before: &str, after: &str) -> Option<String> {
-    let mut kept = of(after);
-    of(before).into_iter().find_map(|comment| match kept.iter().position(|other| *other == comment) {
+/// Which comments are not to be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All of them.
+    All,
+    /// Those on lines of their own: one behind a value is about that value, and may go with it.
+    OwnLine,
+}
+
+/// Such a comment of the first text that the second one has not, or not as often.
+pub(super) fn lost(before: &str, after: &str, which: Which) -> Option<String> {
+    let mut kept = of(after, which);
+    of(before, which).into_iter().find_map(|comment| match kept.iter().position(|other| *other == comment) {
         Some(at) => {
             kept.swap_remove(at);
             None
@@ -12,8 +21,12 @@ pub(super) fn lost(before: &str, after: &str) -> Option<String> {
     })
 }
 
-/// Every comment, from its `#` to the end of its line.
-fn of(text: &str) -> Vec<&str> {
+/// Every such comment, from its `#` to the end of its line.
+fn of(text: &str, which: Which) -> Vec<&str> {
+    let is_wanted = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        which == Which::All || before.rsplit('\n').next().is_none_or(|line| line.trim().is_empty())
+    };
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['#', '"', '\'']) {
@@ -21,7 +34,8 @@ fn of(text: &str) -> Vec<&str> {
         let skipped = match from.as_bytes() {
             [b'#', ..] => {
                 let end = from.find('\n').unwrap_or(from.len());
-                found.extend(from.get(..end).map(str::trim_end));
+                let comment = from.get(..end).map(str::trim_end);
+                found.extend(comment.filter(|_| is_wanted(text.len() - from.len())));
                 end
             }
             [b'"', b'"', b'"', ..] => string(from, "\"\"\"", true),
@@ -63,8 +77,9 @@ mod tests {
     fn comments_are_what_is_in_no_string() {
         let text = "# one\na = \"# no \\\" # no\" # two\nb = '# \\' # three\nc = \"\"\"\n# no\n\"\" # no\"\"\"\" # four\r\n\
                     d = '''# no''' # ä\ne = [ # six\n]\n";
-        assert_eq!(of(text), ["# one", "# two", "# three", "# four", "# ä", "# six"]);
-        assert_eq!(lost("# a\n# a\n", "# a\n"), Some("# a".to_owned()));
-        assert_eq!(lost("# a\n# b\n", "# b\n# a\n# c\n"), None);
+        assert_eq!(of(text, Which::OwnLine), ["# one"]);
+        assert_eq!(of(text, Which::All), ["# one", "# two", "# three", "# four", "# ä", "# six"]);
+        assert_eq!(lost("# a\n# a\n", "# a\n", Which::All), Some("# a".to_owned()));
+        assert_eq!(lost("# a\n# b\n", "# b\n# a\n# c\n", Which::All), None);
     }
 }

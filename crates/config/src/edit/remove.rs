@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml_edit::{Document, DocumentMut, Item, TableLike};
 
 use super::{
-    EditError, Edited, as_it_was, checked, inside, line_of, one_line, one_line_value, spelled, style,
+    EditError, Edited, as_it_was, checked, comments, inside, line_of, one_line_item, spelled, style,
 };
 use crate::{
     key::{Key, child},
@@ -13,11 +13,10 @@ use crate::{
     shape::FILE,
 };
 
-/// Takes a value out. Comments on lines of their own before it stay; the one behind it goes with it, and so do those
-/// inside of a table that goes as a whole.
+/// Takes a value out. Comments on lines of their own before it stay; the one behind it goes with it.
 ///
 /// # Errors
-/// The key is none, or the text does not say it.
+/// The key is none, the text does not say it, or a comment on a line of its own stands inside of what would go.
 pub fn unset(text: &str, key: &Key) -> Result<Edited, EditError> {
     checked(key)?;
     let document = Document::parse(text).map_err(|_| EditError::Syntax)?;
@@ -27,6 +26,9 @@ pub fn unset(text: &str, key: &Key) -> Result<Edited, EditError> {
         Some(range) => without_lines(text, range),
         None => as_it_was(text, &without_key(text, &found.key)?),
     };
+    if let Some(lost) = comments::lost(text, &edited, comments::Which::OwnLine) {
+        return Err(EditError::LosesComment(lost));
+    }
     Ok(Edited { text: edited, key: found.key, before: Some(found.before), after: None, line })
 }
 
@@ -36,7 +38,7 @@ struct Found {
     before: String,
     /// Where its key begins.
     start: Option<usize>,
-    /// From its key to the end of its value; `None` for a table, which may stand in several places.
+    /// From its key to the end of its value; `None` for tables, which may stand in several places.
     range: Option<Range<usize>>,
     /// Whether it stands between braces.
     inside: bool,
@@ -64,14 +66,9 @@ impl Found {
             shape = child(&shape, part).ok_or_else(not_said)?;
             at = at.child(part);
         }
-        let (before, range) = match item {
-            Item::Value(value) => {
-                let end = item.span().map(|span| span.end);
-                (one_line_value(value), start.zip(end).map(|(start, end)| start..end))
-            }
-            item => (item.as_table_like().map(one_line).unwrap_or_default(), None),
-        };
-        Ok(Self { key: at, before, start, range, inside })
+        let end = item.span().filter(|_| item.is_value()).map(|span| span.end);
+        let range = start.zip(end).map(|(start, end)| start..end);
+        Ok(Self { key: at, before: one_line_item(item), start, range, inside })
     }
 }
 

@@ -47,7 +47,7 @@ Examples:
 
 /// Takes one value out of the file: then the default is in force, or what another file says
 ///
-/// Comments on lines of their own stay; the one behind the value goes with it, as do those inside of a table.
+/// The comment behind the value goes with it; others stay, and what holds one on a line of its own is not taken out.
 #[derive(Debug, Args)]
 pub(crate) struct Unset {
     /// Where the value hangs; a name with dots stands in quotes
