@@ -7,8 +7,8 @@ use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};
 
 use mainstay_model::{RestartPolicy, RestartWhen, ServiceId, Spec};
 use mainstay_wire::{
-    Act, Answer, Frames, Memo, Reply, Request, SettledState, SlotPhase, SlotState, ToKeeper, WireExit,
-    WireSpec,
+    Act, Answer, Frames, Memo, Reply, Request, Settled, SettledState, SlotPhase, SlotState, ToKeeper,
+    WireExit, WireSpec,
 };
 use tokio::{
     io::AsyncReadExt,
@@ -122,6 +122,19 @@ impl Stage {
         self.ask(request).1
     }
 
+    /// Lets time pass until this is answered.
+    async fn services(&mut self, mut answer: oneshot::Receiver<Reply>) -> Vec<Settled> {
+        loop {
+            if let Ok(reply) = answer.try_recv() {
+                let Ok(Answer::Done { services, .. }) = reply.into_result() else { panic!() };
+                return services;
+            }
+            let at = self.brain.wake_at().expect("something would wake it");
+            tokio::time::sleep(crate::clock::until(at)).await;
+            self.brain.take(Wake::Time);
+        }
+    }
+
     fn heard(&mut self, message: mainstay_wire::FromKeeper) -> Flow {
         self.brain.take(Wake::Keeper(message))
     }
@@ -152,8 +165,30 @@ async fn what_is_applied_is_on_disk_spawned_and_answered_when_it_runs() {
     }
     assert!(answer.try_recv().is_err());
     stage.heard(started("api", 1));
+    assert!(answer.try_recv().is_err(), "it may end at once");
+    assert_eq!(stage.services(answer).await[0].state, SettledState::Done);
+
+    let answer = stage.apply(&[spec("api", "./api")]);
+    assert_eq!(answer.await.unwrap().into_result().map(|_| ()), Ok(()), "it has run for a while");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_ends_in_its_first_moments_has_failed_and_was_never_there() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let once = RestartPolicy::with(RestartWhen::Never);
+    let mut answer = stage.apply(&[Spec { restart: once, ..spec("api", "./api") }]);
+    stage.heard(started("api", 1));
+    assert!(answer.try_recv().is_err());
+    stage.heard(exited("api", 1, WireExit::Code(3)));
     let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
-    assert_eq!(services[0].state, SettledState::Done);
+    assert_eq!((services[0].state, &*services[0].phase), (SettledState::Failed, "failed"));
+
+    let request =
+        Request::Act { act: Act::Start, services: vec!["api".to_owned()], wait: true, within_ms: Some(1) };
+    let (_, answer) = stage.ask(request);
+    stage.heard(started("api", 2));
+    let services = stage.services(answer).await;
+    assert_eq!(services[0].state, SettledState::Done, "whoever has no time for that hears what is");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -312,7 +347,7 @@ async fn what_is_no_longer_described_is_shown_to_its_end() {
     let mut answer = stage.apply(&[spec("api", "./api")]);
     assert!(answer.try_recv().is_err(), "one that is to go has not ended");
     stage.heard(exited("old", 1, WireExit::Signal(15)));
-    let Ok(Answer::Done { services, .. }) = answer.await.unwrap().into_result() else { panic!() };
+    let services = stage.services(answer).await;
     let rows: Vec<_> =
         services.iter().map(|it| (it.id.as_str(), it.phase.as_str(), it.reason.code.as_str())).collect();
     assert_eq!(

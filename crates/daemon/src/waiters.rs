@@ -12,7 +12,7 @@ use crate::clock;
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Toward {
-    /// Ready or completed.
+    /// Ready or completed; what is ready because it runs has also run for a while.
     Up,
     /// Stopped, and not wanted.
     Down,
@@ -88,10 +88,20 @@ impl About {
         })
     }
 
-    fn is_open(&self, project: &Project) -> bool {
-        let is_pending = |id: &ServiceId, toward| standing(project, id, toward) == Standing::Pending;
-        self.all.iter().any(|id| is_pending(id, self.toward))
-            || self.removed.iter().any(|id| is_pending(id, Toward::Down))
+    /// Until when there is something to wait for: `Moment::NEVER` when time alone does not end it.
+    fn open_until(&self, project: &Project, now: Moment) -> Option<Moment> {
+        let one = |id, toward| open_until(project, id, toward).filter(|until| *until > now);
+        let all = self.all.iter().filter_map(|id| one(id, self.toward));
+        let removed = self.removed.iter().filter_map(|id| one(id, Toward::Down));
+        all.chain(removed).max()
+    }
+}
+
+fn open_until(project: &Project, id: &ServiceId, toward: Toward) -> Option<Moment> {
+    match (standing(project, id, toward), toward) {
+        (Standing::Pending, _) => Some(Moment::NEVER),
+        (Standing::Done, Toward::Up | Toward::So(Awaited::Healthy)) => project.settles_at(id),
+        (Standing::Done | Standing::Failed, _) => None,
     }
 }
 
@@ -140,6 +150,8 @@ struct Waiter {
     about: About,
     reply: oneshot::Sender<Reply>,
     until: Option<Moment>,
+    /// When to look again, if nothing happens sooner.
+    next: Option<Moment>,
     generation: Option<u64>,
 }
 
@@ -170,21 +182,23 @@ impl Waiters {
             When::Settled => None,
             When::SettledBy(moment) => Some(moment),
         };
-        self.0.push(Waiter { about, reply, until, generation });
+        self.0.push(Waiter { about, reply, until, next: None, generation });
     }
 
-    /// When the time of one is over.
+    /// When the time of one is over, or it is to be looked at again.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
-        self.0.iter().filter_map(|waiter| waiter.until).min()
+        self.0.iter().flat_map(|waiter| [waiter.until, waiter.next]).flatten().min()
     }
 
     /// Answers those whose wait is over, and drops those that are gone.
     pub(crate) fn answer(&mut self, now: Moment, project: &Project) {
         let mut at = 0;
-        while let Some(waiter) = self.0.get(at) {
+        while let Some(waiter) = self.0.get_mut(at) {
+            let open = waiter.about.open_until(project, now);
             if waiter.reply.is_closed() {
                 self.0.swap_remove(at);
-            } else if waiter.until.is_none_or(|until| until > now) && waiter.about.is_open(project) {
+            } else if waiter.until.is_none_or(|until| until > now) && open.is_some() {
+                waiter.next = open.filter(|open| *open != Moment::NEVER);
                 at += 1;
             } else {
                 let waiter = self.0.swap_remove(at);

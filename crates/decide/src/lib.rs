@@ -41,4 +41,4 @@ pub use project::{Outcome, Project};
 pub use report::{Account, Entry, Outage, Report, Unseen};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
-pub use settle::{Awaited, Standing};
+pub use settle::{Awaited, SETTLING, Standing};

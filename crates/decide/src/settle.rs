@@ -1,13 +1,17 @@
 //! How a service stands towards what was asked of it, and the whole reason why.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use mainstay_model::{Moment, PhaseName, Reason, ServiceId, Status};
+use mainstay_model::{Kind, Moment, PhaseName, Reason, ServiceId, Status};
 
 use crate::{
     phase::{Goal, Phase},
     project::{Edge, Node, Project},
 };
+
+/// How long one that runs and has no readiness check must go on running before whoever waits for it is told that it is there: a
+/// program that cannot work mostly ends within this time. What depends on it does not wait so long.
+pub const SETTLING: Duration = Duration::from_millis(300);
 
 /// The most links of a chain of services that wait for each other that are told.
 const CHAIN_LIMIT: usize = 8;
@@ -79,6 +83,15 @@ impl Project {
                 (_, (false, _)) => Standing::Failed,
             },
         }
+    }
+
+    /// When one that is ready because it runs, and nothing else is known of it, will have run for [`SETTLING`].
+    pub fn settles_at(&self, id: &ServiceId) -> Option<Moment> {
+        let service = self.service(id)?;
+        let Phase::Running { vitals, .. } = service.phase() else { return None };
+        let is_checked = service.spec().ready.is_some() || vitals.was_well;
+        let counts = service.spec().kind == Kind::Permanent && !is_checked;
+        counts.then(|| service.since() + SETTLING)
     }
 
     /// Whether this one is ready (a oneshot: completed), or cannot become so by itself: it failed, it ended and its policy

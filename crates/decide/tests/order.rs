@@ -3,7 +3,7 @@
 
 mod scene;
 
-use mainstay_decide::{Graph, Standing};
+use mainstay_decide::{Graph, SETTLING, Standing};
 use mainstay_model::{Condition, Exit, PhaseName};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
@@ -311,4 +311,33 @@ fn of_a_long_chain_the_middle_is_left_out() {
         "{sentence}"
     );
     assert_eq!(sentence.matches("waiting for").count(), 8);
+}
+
+#[test]
+fn what_is_ready_because_it_runs_has_settled_when_it_has_run_for_a_while_and_nobody_waits_for_that_to_start()
+{
+    let mut stage = Stage::of(&[
+        permanent("plain"),
+        permanent("asked").asked(),
+        permanent("watched").needs("plain", Ready).well(),
+        oneshot("once"),
+    ]);
+    stage.want(&["plain", "asked", "watched", "once"]);
+    stage.made(&["plain", "asked", "once"]);
+    assert!(stage.asked().contains(&"spawn watched".to_owned()), "it starts at once");
+    stage.made(&["watched"]);
+    stage.answered("asked", Ok(()));
+    let settles = |stage: &Stage, name| stage.project.settles_at(&id(name));
+    let soon = Some(stage.now + SETTLING);
+    let names = ["plain", "asked", "watched", "once"];
+    assert_eq!(names.map(|name| settles(&stage, name)), [soon, None, soon, None]);
+    assert_eq!(
+        stage.project.standing_up(&id("plain")),
+        Standing::Done,
+        "who is asked now is not made to wait"
+    );
+    stage.answered("watched", Ok(()));
+    assert_eq!(settles(&stage, "watched"), None, "that it is well is more than that it runs");
+    stage.exited("plain", 3);
+    assert_eq!(settles(&stage, "plain"), None);
 }

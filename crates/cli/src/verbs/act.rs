@@ -27,6 +27,11 @@ pub(crate) struct Services {
     pub(crate) no_wait: bool,
 }
 
+/// When those are there that are started.
+pub(crate) const SETTLED: &str = "\
+It returns once they are ready or have failed (1). What has no readiness check is there once it has run for 300 ms: it may be \
+one that ends at once.";
+
 /// Does this to them.
 pub(crate) fn run(act: Act, services: &Services, context: &Context<'_>) -> Result<Exit, Failure> {
     let places = context.places()?;

@@ -14,6 +14,7 @@ use crate::{
 
 /// Stops and starts services; only these
 #[derive(Debug, Args)]
+#[command(after_help = act::SETTLED)]
 pub(crate) struct Restart {
     #[command(flatten)]
     services: Services,

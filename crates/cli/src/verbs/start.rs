@@ -14,6 +14,7 @@ use crate::{
 
 /// Starts services, with what they depend on
 #[derive(Debug, Args)]
+#[command(after_help = act::SETTLED)]
 pub(crate) struct Start {
     #[command(flatten)]
     services: Services,

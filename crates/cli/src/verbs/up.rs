@@ -41,7 +41,8 @@ pub(crate) struct Up {
 
 const UP_HELP: &str = "\
 On a project that runs already, the files as they are now are applied: what is new is started, what changed is \
-restarted, what is gone is stopped. Ctrl-C stops the project in order and ends with 130, with `-d` too as long as it waits; \
+restarted, what is gone is stopped. With `-d`, what has no readiness check is there once it has run for 300 ms: it may be one that ends at once. What \
+depends on it does not wait so long. Ctrl-C stops the project in order and ends with 130, with `-d` too as long as it waits; \
 a second Ctrl-C kills it (two within 50 ms are one). When the terminal is closed, the project goes on.";
 
 impl Up {

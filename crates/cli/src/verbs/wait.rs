@@ -25,7 +25,7 @@ pub(crate) struct Wait {
 
 const HELP: &str = "\
 Ends with 0 when it is so of all, with 1 and the reason as soon as it cannot become so of one of them by itself, and with 124 \
-when `--timeout` is over; without that it waits as long as it takes. `stopped` is what does not run: one that runs and that \
+when `--timeout` is over; without that it waits as long as it takes. What has no readiness check is `ready` once it has run for 300 ms. `stopped` is what does not run: one that runs and that \
 nobody is stopping will not become so.";
 
 /// What can be waited for.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table};
-use mainstay_model::span_text;
-use mainstay_wire::{Act, Settled, SettledState};
+use mainstay_model::{PhaseName, span_text};
+use mainstay_wire::{Act, ServiceView, Settled, SettledState};
 
 use crate::{
     exit::Exit,
@@ -89,6 +89,44 @@ pub(crate) fn line(service: &Settled) -> String {
 /// Whether it is no longer described, and no more.
 pub(crate) fn is_removed(service: &Settled) -> bool {
     service.reason.code == "removed" && service.state == SettledState::Done
+}
+
+/// Whether what is known of it is what the answer says.
+pub(crate) fn is_same(service: &Settled, known: &ServiceView) -> bool {
+    (service.run, &service.phase) == (known.run, &known.phase)
+}
+
+/// Whether what is known of it came after the answer was given.
+pub(crate) fn is_overtaken(service: &Settled, known: &ServiceView) -> bool {
+    let at = |run: u64, phase: &str| {
+        PhaseName::from_word(phase).filter(|_| !is_removed(service)).map(|phase| (run, course(phase)))
+    };
+    match (at(service.run, &service.phase), at(known.run, &known.phase)) {
+        (Some(answered), Some(known)) => known > answered,
+        _ => false,
+    }
+}
+
+/// How it stands after that; nobody waits for what is to become of it.
+pub(crate) fn overtaken(service: &Settled, known: &ServiceView) -> Settled {
+    Settled {
+        state: if known.ready { SettledState::Done } else { SettledState::Failed },
+        phase: known.phase.clone(),
+        pid: known.pid,
+        run: known.run,
+        reason: known.reason.clone(),
+        ..service.clone()
+    }
+}
+
+/// How far a run has come in this phase; those that come and go within it are as far as each other.
+fn course(phase: PhaseName) -> u8 {
+    match phase {
+        PhaseName::Starting => 0,
+        PhaseName::Running | PhaseName::Paused => 1,
+        PhaseName::Stopping => 2,
+        PhaseName::Stopped | PhaseName::Waiting | PhaseName::Completed | PhaseName::Failed => 3,
+    }
 }
 
 /// That something did not come about, when that is so.

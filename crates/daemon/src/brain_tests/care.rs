@@ -213,8 +213,7 @@ async fn a_wait_changes_nothing_and_a_signal_is_for_the_main_process() {
     let (_, mut ready) = stage.ask(wait(WaitFor::Ready));
     assert!(ready.try_recv().is_err());
     stage.heard(started("api", 1));
-    let Ok(Answer::Done { services, .. }) = ready.await.unwrap().into_result() else { panic!() };
-    assert_eq!(services[0].state, SettledState::Done);
+    assert_eq!(stage.services(ready).await[0].state, SettledState::Done);
     let (_, stopped) = stage.ask(wait(WaitFor::Stopped));
     let Ok(Answer::Done { services, .. }) = stopped.await.unwrap().into_result() else { panic!() };
     assert_eq!(services[0].state, SettledState::Failed, "nobody stops it");

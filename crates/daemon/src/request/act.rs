@@ -70,7 +70,9 @@ fn about(brain: &Brain, act: Act, named: BTreeSet<ServiceId>) -> About {
     let (all, toward) = match act {
         Act::Start => (project.with_dependencies(&list), Toward::Up),
         Act::Stop => (project.with_dependents(&list), Toward::Down),
-        Act::Restart | Act::RollingRestart | Act::Resume => (list, Toward::Up),
+        Act::Restart | Act::RollingRestart => (list, Toward::Up),
+        // Its process has shown long ago that it stays.
+        Act::Resume => (list, Toward::So(Awaited::Ready)),
         Act::Kill => (list, Toward::Down),
         Act::Reload => (list, Toward::So(Awaited::Reloaded)),
         Act::Pause => (list, Toward::So(Awaited::Paused)),

@@ -141,13 +141,19 @@ impl Screen for Progress {
         let Some((services, until)) = &self.outcome else { return Ok(None) };
         let is_caught_up = |service: &Settled| match stage.known.get(&service.id) {
             Some(known) if settled::is_removed(service) => known.pid.is_none(),
-            Some(known) => (known.run, &known.phase) == (service.run, &service.phase),
+            Some(known) => settled::is_overtaken(service, known) || settled::is_same(service, known),
             None => settled::is_removed(service),
         };
         if !stage.silent && *until > Instant::now() && !services.iter().all(is_caught_up) {
             return Ok(None);
         }
-        self.close(services).map(Some)
+        // What has changed since the answer was given is said already: the last word agrees with it.
+        let latest = |service: &Settled| match stage.known.get(&service.id) {
+            Some(known) if settled::is_overtaken(service, known) => settled::overtaken(service, known),
+            Some(_) | None => service.clone(),
+        };
+        let services: Vec<Settled> = services.iter().map(latest).collect();
+        self.close(&services).map(Some)
     }
 
     fn deadline(&self) -> Option<Instant> {
