@@ -148,7 +148,7 @@ fn rotated_logs_are_compressed_and_read_as_before() {
     assert!(project.run(&["logs", "count", "-n", "50000"]).expect(0).out == last);
     assert_eq!(project.run(&["logs", "count", "--grep", "^77777$"]).expect(0).out, "77777\n");
     let mut packed: Vec<String> = names("count").into_iter().filter(|name| name.ends_with(".zst")).collect();
-    packed.sort_by_key(|name| name.len());
+    packed.sort_by_key(|name| (name.len(), name.clone()));
     let spoilt = project.dir.join(".mainstay/logs/count").join(&packed[1]);
     fs::File::options().write(true).open(&spoilt).unwrap().set_len(200).unwrap();
     let said = project.run(&["logs", "count"]).expect(0).says("is damaged (");

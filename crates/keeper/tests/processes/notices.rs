@@ -402,6 +402,8 @@ fn no_newline() {
     let world = World::new();
     let (mut daemon, _) = world.daemon();
     let pids = [world.anchor.as_ref().unwrap().pid(), world.keeper().pid];
+    // The daemon's own beginning is over.
+    daemon.sync(&world);
     let before = pids.map(open_pipes);
     let script = "printf 'no line' >&7; echo up; while [ ! -e go ]; do sleep 0.01; done; \
                   exec 7>&-; exec sleep 600";
