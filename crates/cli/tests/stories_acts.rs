@@ -328,6 +328,7 @@ watch = ["src/*.in"]
             service["phase"] == "running" && service["pid"].as_u64() != Some(u64::from(pid))
         });
         pid = project.pid("api");
+        project.run(&["explain", "api"]).expect(0).says(&format!("because {because}"));
     }
     assert_eq!(project.service("api")["restarts"], 0, "nothing failed");
     assert_eq!(project.service("stopped")["phase"], "stopped");
