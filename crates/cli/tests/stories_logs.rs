@@ -191,6 +191,30 @@ fn a_full_disk_is_shown_and_output_that_may_be_dropped_is_counted() {
 }
 
 #[test]
+fn what_others_do_to_a_log_is_told() {
+    let project = Project::new(
+        "[service.api]\ncommand = [\"sh\", \"-c\", \"while :; do echo a line; sleep 0.02; done\"]\n",
+    );
+    project.up().expect(0);
+    let current = project.dir.join(".mainstay/logs/api/current");
+    let size = || fs::metadata(&current).map_or(0, |data| data.len());
+    wait_until("there is a log", || size() > 20);
+    fs::File::options().write(true).open(&current).unwrap().set_len(0).unwrap();
+    project.wait_for_text(
+        ".mainstay/logs/@daemon/current",
+        "the log of api was changed by somebody else: it was truncated from ",
+    );
+    wait_until("it goes on", || size() > 20);
+    fs::rename(&current, project.dir.join("moved")).unwrap();
+    let status = || project.run(&["status", "api"]).expect(0).out;
+    wait_until("both are counted", || {
+        status().contains("was changed by somebody else 2 times, the last time at ")
+    });
+    let told = project.run(&["history"]).expect(0).out;
+    assert_eq!(told.matches("the log of api was changed by somebody else").count(), 1, "{told}");
+}
+
+#[test]
 fn streams_are_kept_apart_and_read_as_one() {
     let project = Project::new(
         "[service.web]\ncommand = [\"sh\", \"-c\", \"\"\"\necho out 1; sleep 0.05; echo err 1 >&2; sleep 0.05; echo up >&2\n\
