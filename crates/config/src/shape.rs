@@ -391,7 +391,7 @@ const LOG: Fields = Fields::new(&[
         "total",
         Shape::Size(SMALLEST_LOG),
         "\"100MB\"",
-        "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`.",
+        "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`. A full `current` and the newest rotated file, which stays as it is, take twice `max_size` of it; what is compressed takes as much as it then has. While files come faster than they are compressed, all together may be one `max_size` larger.",
     ),
     Setting::new(
         "compress",

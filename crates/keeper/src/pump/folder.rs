@@ -304,11 +304,15 @@ impl Folder {
     }
 
     /// Deletes the oldest rotated files beyond what is kept; the newest always stays.
+    ///
+    /// With compression the one before it, which was the newest until now, is about to become small, so that its size is
+    /// looked at with the next rotation. Meanwhile it has the room that is reserved for `current`, which is empty now.
     pub(crate) fn prune(&self, limits: Limits) -> io::Result<()> {
         let files = Listing::of(&self.dir)?.rotated;
         let mut used = limits.max_size;
         for (index, file) in files.iter().filter(|file| !file.is_orphan()).rev().enumerate() {
-            used = used.saturating_add(file.size);
+            let is_shrinking = limits.compress && index == 1 && file.is_plain();
+            used = used.saturating_add(if is_shrinking { 0 } else { file.size });
             if index > 0 && (index >= limits.keep || used > limits.total) {
                 file.delete()?;
             }
@@ -352,6 +356,41 @@ mod tests {
         assert_eq!(numbers(&folder), [6]);
         folder.forget();
         assert_eq!(folder.number().unwrap(), 7);
+    }
+
+    #[test]
+    fn what_is_about_to_be_compressed_takes_nobodys_place() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = Folder::new(dir.path());
+        let names = |of: &[u64]| -> Vec<String> {
+            let names = of.iter().map(|number| format!("@T-{number}.log"));
+            names
+                .filter(|name| {
+                    [name.clone(), format!("{name}.zst")].iter().any(|name| dir.path().join(name).exists())
+                })
+                .collect()
+        };
+        let log = LogFile { max_size: 50, keep: 4, total: 150, compress: true, ..LogFile::default() };
+        // Each rotation finds those before the last two compressed.
+        for number in 1..=9_u64 {
+            fs::write(dir.path().join(format!("@T-{number}.log")), [b'x'; 50]).unwrap();
+            fs::write(dir.path().join(format!("@T-{number}.index")), [b'x'; 3]).unwrap();
+            folder.prune(Limits::of(&log)).unwrap();
+            if number > 1 && dir.path().join(format!("@T-{}.log", number - 1)).exists() {
+                fs::write(dir.path().join(format!("@T-{}.log.zst", number - 1)), [b'x'; 5]).unwrap();
+                fs::remove_file(dir.path().join(format!("@T-{}.log", number - 1))).unwrap();
+            }
+        }
+        assert_eq!(names(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), names(&[6, 7, 8, 9]));
+        assert_eq!(names(&[6, 7, 8, 9]).len(), 4);
+        // Where they come faster than that, there is one more than the total has room for.
+        for number in 10..=14 {
+            fs::write(dir.path().join(format!("@T-{number}.log")), [b'x'; 50]).unwrap();
+        }
+        folder.prune(Limits::of(&log)).unwrap();
+        assert_eq!(names(&[9, 10, 11, 12, 13, 14]), names(&[12, 13, 14]));
+        folder.prune(Limits::of(&LogFile { compress: false, ..log })).unwrap();
+        assert_eq!(names(&[9, 10, 11, 12, 13, 14]), names(&[13, 14]));
     }
 
     #[test]
