@@ -65,8 +65,11 @@ fn following_sees_several_services_and_a_restart() {
     project.run(&["logs", "nothing"]).expect(5);
     project.run(&["logs", "a", "-n", "2"]).expect(0);
     project.run(&["down"]).expect(0);
-    // Logs can be read when nothing runs.
+    // Logs can be read when nothing runs, and when the file is wrong; who is not there may only be so for that.
     project.run(&["logs", "b"]).expect(0).says("b starts");
+    project.write("mainstay.toml", "[service.a\n");
+    project.run(&["logs", "b"]).expect(0).says("b starts");
+    project.run(&["logs", "good*"]).expect(6).says("mainstay.toml:1");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use mainstay_model::Bytes;
 use crate::setting::{Fields, Keys, Setting, Shape, Word};
 
 /// The most instances of one service.
-pub(crate) const INSTANCES_LIMIT: u32 = 1_000;
+pub const INSTANCES_LIMIT: u32 = 1_000;
 /// The most instances of all services of a project.
 pub(crate) const PROJECT_LIMIT: usize = 10_000;
 /// The most rotated log files of a service.
