@@ -281,8 +281,11 @@ fn scale_adds_and_takes_away_the_highest_numbers() {
     assert!(!is_alive(fourth));
     assert_eq!(project.service("api")["phase"], "running");
     project.run(&["scale", "nobody", "2"]).expect(5);
-    project.run(&["scale", "api", "0"]).expect(2);
+    project.run(&["scale", "api", "0"]).expect(2).says("expected a number from 1 to 1000");
     project.run(&["scale", "api", "100000"]).expect(6);
+    let plan =
+        project.run(&["plan"]).expect(0).says("`scale` had taken it away").says("`scale` had added it");
+    assert!(!plan.out.contains("it is new"), "{}", plan.out);
     project.up().expect(0);
     assert_eq!(project.service("api@2")["phase"], "running");
     assert_eq!(project.service("web")["phase"], "running");
@@ -328,6 +331,7 @@ watch = ["src/*.in"]
             service["phase"] == "running" && service["pid"].as_u64() != Some(u64::from(pid))
         });
         pid = project.pid("api");
+        project.run(&["explain", "api"]).expect(0).says(&format!("because {because}"));
     }
     assert_eq!(project.service("api")["restarts"], 0, "nothing failed");
     assert_eq!(project.service("stopped")["phase"], "stopped");

@@ -65,8 +65,11 @@ fn following_sees_several_services_and_a_restart() {
     project.run(&["logs", "nothing"]).expect(5);
     project.run(&["logs", "a", "-n", "2"]).expect(0);
     project.run(&["down"]).expect(0);
-    // Logs can be read when nothing runs.
+    // Logs can be read when nothing runs, and when the file is wrong; who is not there may only be so for that.
     project.run(&["logs", "b"]).expect(0).says("b starts");
+    project.write("mainstay.toml", "[service.a\n");
+    project.run(&["logs", "b"]).expect(0).says("b starts");
+    project.run(&["logs", "good*"]).expect(6).says("mainstay.toml:1");
 }
 
 #[test]
@@ -188,6 +191,30 @@ fn a_full_disk_is_shown_and_output_that_may_be_dropped_is_counted() {
     assert!(listed()["dropped_bytes"].as_u64() >= Some(before));
     project.run(&["explain", "api"]).expect(0).says(" of its output were dropped while its log took nothing");
     project.run(&["status", "api"]).expect(0).says(" dropped");
+}
+
+#[test]
+fn what_others_do_to_a_log_is_told() {
+    let project = Project::new(
+        "[service.api]\ncommand = [\"sh\", \"-c\", \"while :; do echo a line; sleep 0.02; done\"]\n",
+    );
+    project.up().expect(0);
+    let current = project.dir.join(".mainstay/logs/api/current");
+    let size = || fs::metadata(&current).map_or(0, |data| data.len());
+    wait_until("there is a log", || size() > 20);
+    fs::File::options().write(true).open(&current).unwrap().set_len(0).unwrap();
+    project.wait_for_text(
+        ".mainstay/logs/@daemon/current",
+        "the log of api was changed by somebody else: it was truncated from ",
+    );
+    wait_until("it goes on", || size() > 20);
+    fs::rename(&current, project.dir.join("moved")).unwrap();
+    let status = || project.run(&["status", "api"]).expect(0).out;
+    wait_until("both are counted", || {
+        status().contains("was changed by somebody else 2 times, the last time at ")
+    });
+    let told = project.run(&["history"]).expect(0).out;
+    assert_eq!(told.matches("the log of api was changed by somebody else").count(), 1, "{told}");
 }
 
 #[test]

@@ -53,4 +53,5 @@ pub use project::{Project, load, load_scaled};
 pub use reference::reference;
 pub use said::Said;
 pub use schema::schema;
+pub use shape::INSTANCES_LIMIT;
 pub use starter::STARTER;

@@ -19,9 +19,10 @@ pub fn reference() -> String {
     page.push_str(&table("", &SERVICE));
     for setting in supported(&SERVICE) {
         if let Some((title, fields)) = inner(setting) {
-            page.push_str(&format!("\n### `{title}`\n\n"));
-            page.push_str(&remark(fields));
-            page.push_str(&table("", fields));
+            page.push_str(&section(std::slice::from_ref(&title), fields));
+            below_section(&title, fields).iter().for_each(|(titles, fields)| {
+                page.push_str(&section(titles, fields));
+            });
         }
     }
     page.push_str("\n## Not supported yet\n\nThese are refused, never ignored:\n\n");
@@ -138,6 +139,24 @@ fn inner(setting: &'static Setting) -> Option<(String, &'static Fields)> {
         }),
         _ => None,
     }
+}
+
+/// The tables inside the settings of a section; those that are alike are one, with all of their titles.
+fn below_section(title: &str, fields: &'static Fields) -> Vec<(Vec<String>, &'static Fields)> {
+    let mut found: Vec<(Vec<String>, &'static Fields)> = Vec::new();
+    for (key, fields) in supported(fields).filter_map(inner) {
+        let title = format!("{title}.{key}");
+        match found.iter_mut().find(|(_, other)| table("", other) == table("", fields)) {
+            Some((titles, _)) => titles.push(title),
+            None => found.push((vec![title], fields)),
+        }
+    }
+    found
+}
+
+fn section(titles: &[String], fields: &Fields) -> String {
+    let titles: Vec<String> = titles.iter().map(|title| format!("`{title}`")).collect();
+    format!("\n### {}\n\n{}{}", titles.join(", "), remark(fields), table("", fields))
 }
 
 fn remark(fields: &Fields) -> String {

@@ -7,7 +7,7 @@ use mainstay_model::Bytes;
 use crate::setting::{Fields, Keys, Setting, Shape, Word};
 
 /// The most instances of one service.
-pub(crate) const INSTANCES_LIMIT: u32 = 1_000;
+pub const INSTANCES_LIMIT: u32 = 1_000;
 /// The most instances of all services of a project.
 pub(crate) const PROJECT_LIMIT: usize = 10_000;
 /// The most rotated log files of a service.
@@ -113,7 +113,7 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         .elsewhere(&["ExecReload", "reload_signal"]),
     Setting::new("hooks", Shape::Table(&HOOKS), "", "Commands around its starts and stops, run in its directory and environment and as its user. Each finds `MAINSTAY_HOOK` with its own name and, where there is a process, `MAINSTAY_MAIN_PID`; `after_stop` also `MAINSTAY_EXIT_CODE` or `MAINSTAY_EXIT_SIGNAL`. What one writes is in a log of its own: `mainstay logs NAME+before_start`. It should bear being run twice in a row, which a crash of the daemon may lead to.")
         .elsewhere(&["lifecycle", "pre_start", "post_start", "pre_stop", "post_stop", "ExecStartPre", "ExecStartPost", "ExecStop", "ExecStopPost"]),
-    Setting::new("watch", Shape::Either(&[Shape::List(&Shape::Text), Shape::Text]), "[]", "For development: it is restarted when a file changes that one of these globs means (`*` within a name, `**` over folders), relative to the project's directory.").such_as(r#"["src/**"]"#)
+    Setting::new("watch", Shape::Either(&[Shape::List(&Shape::Text), Shape::Text]), "[]", "For development: it is restarted when a file changes that one of these globs means (`*` within a name, `**` over folders), relative to the project's directory. Ignored are `.git`, `.mainstay`, `node_modules` and `target`, unless a glob names them; what editors and desktops keep beside a file (`f~`, `.f.swp`, `4913`, `#f#`, `.#f`, `.goutputstream-…`, `f___jb_tmp___`, `f___jb_old___`, `.DS_Store`); and changes of nothing but a file's permissions or owner.").such_as(r#"["src/**"]"#)
         .elsewhere(&["watch_files", "watch_paths"]),
     Setting::new("rolling", Shape::Boolean, "false", "Whether its instances are restarted one after the other, each when the one before is ready.")
         .inherited()
@@ -391,7 +391,7 @@ const LOG: Fields = Fields::new(&[
         "total",
         Shape::Size(SMALLEST_LOG),
         "\"100MB\"",
-        "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`.",
+        "How large all files of the service may be together; not below `max_size`. Without it, at least twice `max_size`. A full `current` and the newest rotated file, which stays as it is, take twice `max_size` of it; what is compressed takes as much as it then has. While files come faster than they are compressed, all together may be one `max_size` larger.",
     ),
     Setting::new(
         "compress",

@@ -323,7 +323,9 @@ impl Brain {
                 }
             }
             FromKeeper::Logs { counts, complete } => {
-                self.logs.take(counts);
+                for text in self.logs.take(counts) {
+                    self.history.note("log-interference", text, None);
+                }
                 if complete {
                     request::counted(self);
                 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use mainstay_decide::LogTrouble;
 use mainstay_model::{ServiceId, WhenFull};
-use mainstay_wire::{LogCounts, LogView, Reply, errors_of};
+use mainstay_wire::{LogCounts, LogTrouble as WireLogTrouble, LogView, Reply, errors_of};
 use tokio::sync::oneshot;
 
 /// Counts by slot, and who asked.
@@ -14,12 +14,24 @@ pub(crate) struct Logs {
     counts: BTreeMap<String, LogCounts>,
     /// Who waits for fresh ones, and for those of which services.
     asking: Vec<(Vec<ServiceId>, oneshot::Sender<Reply>)>,
+    /// When the interference was that was told last, by slot; milliseconds since the Unix epoch.
+    told: BTreeMap<String, u64>,
 }
 
+/// Others that truncate a log all the time are told of not more often than this; all are counted.
+const TELL_AGAIN: Duration = Duration::from_secs(3600);
+
 impl Logs {
-    /// The keeper told these.
-    pub(crate) fn take(&mut self, counts: BTreeMap<String, LogCounts>) {
+    /// The keeper told these; gives what the history is to know.
+    pub(crate) fn take(&mut self, counts: BTreeMap<String, LogCounts>) -> Vec<String> {
+        let mut notes = Vec::new();
         for (slot, counts) in counts {
+            if let Some(latest) = counts.interference.as_ref().filter(|latest| self.is_news(&slot, latest)) {
+                let text = format!("the log of {slot} was changed by somebody else: {}", latest.text);
+                tracing::warn!("{text}");
+                notes.push(text);
+                self.told.insert(slot.clone(), latest.since_ms);
+            }
             let old = self.counts.insert(slot.clone(), counts.clone());
             let old = old.and_then(|old| old.trouble);
             match (&old, &counts.trouble) {
@@ -30,6 +42,12 @@ impl Logs {
                 (None, None) | (Some(_), Some(_)) => {}
             }
         }
+        notes
+    }
+
+    fn is_news(&self, slot: &str, latest: &WireLogTrouble) -> bool {
+        let since = |told: &u64| Duration::from_millis(latest.since_ms.saturating_sub(*told));
+        self.told.get(slot).is_none_or(|told| since(told) >= TELL_AGAIN)
     }
 
     /// Those of a service's output, and of its errors when they are kept apart.
@@ -43,13 +61,23 @@ impl Logs {
         LogView {
             written_bytes: self.of(id).map(|counts| counts.written_bytes).sum(),
             dropped_bytes: self.of(id).map(|counts| counts.dropped_bytes).sum(),
-            trouble: self.of(id).find_map(|counts| counts.trouble.as_ref()).map(|trouble| {
-                let since =
-                    i64::try_from(trouble.since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-                let since = since.map(|since| format!(" since {since:.3}")).unwrap_or_default();
-                format!("cannot be written{since}: {}", trouble.text)
-            }),
+            trouble: self
+                .of(id)
+                .find_map(|counts| counts.trouble.as_ref())
+                .map(|trouble| format!("cannot be written{}: {}", time(" since", trouble), trouble.text)),
+            interference: self.interference(id),
         }
+    }
+
+    fn interference(&self, id: &ServiceId) -> Option<String> {
+        let count: u64 = self.of(id).map(|counts| counts.interferences).sum();
+        let latest = self.of(id).filter_map(|counts| counts.interference.as_ref());
+        let latest = latest.max_by_key(|latest| latest.since_ms)?;
+        let often = match count {
+            1 => String::new(),
+            count => format!(" {count} times, the last time"),
+        };
+        Some(format!("was changed by somebody else{often}{}: {}", time(" at", latest), latest.text))
     }
 
     /// Why its log takes nothing now.
@@ -76,7 +104,39 @@ impl Logs {
     /// There is no such service any more.
     pub(crate) fn forget(&mut self, id: &ServiceId) {
         let slot = id.to_string();
-        self.counts.remove(&errors_of(&slot));
-        self.counts.remove(&slot);
+        for slot in [errors_of(&slot), slot] {
+            self.counts.remove(&slot);
+            self.told.remove(&slot);
+        }
+    }
+}
+
+/// ` since 2026-01-02T03:04:05.678Z`
+fn time(word: &str, trouble: &WireLogTrouble) -> String {
+    let time = i64::try_from(trouble.since_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    time.map(|time| format!("{word} {time:.3}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_do_to_a_log_is_counted_and_told_once_an_hour() {
+        let mut logs = Logs::default();
+        let api: ServiceId = "api".parse().unwrap();
+        let mut take = |interferences, since_ms| {
+            let interference = Some(WireLogTrouble { since_ms, text: "it was moved or deleted".to_owned() });
+            let counts = LogCounts { interferences, interference, ..LogCounts::default() };
+            logs.take([("api".to_owned(), counts)].into())
+        };
+        assert_eq!(take(1, 1000), ["the log of api was changed by somebody else: it was moved or deleted"]);
+        assert!(take(1, 1000).is_empty() && take(9, 60_000).is_empty());
+        assert_eq!(take(10, 3_700_000).len(), 1);
+        assert_eq!(
+            logs.view(&api).interference.unwrap(),
+            "was changed by somebody else 10 times, the last time at 1970-01-01T01:01:40.000Z: it was moved or deleted"
+        );
+        assert_eq!(Logs::default().view(&api), LogView::default());
     }
 }

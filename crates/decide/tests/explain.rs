@@ -608,6 +608,21 @@ fn a_file_that_changed_and_a_dependency_that_went_away() {
         "api",
         "api is being restarted because src/main.rs changed; what is left of it is killed in 10 s",
     );
+    day.stage.exited("api", 0);
+    day.stage.made(&["api"]);
+    day.wait(120);
+    day.says(
+        "api",
+        "api has been running since 10:00; it was restarted at 10:00 because src/main.rs changed",
+    );
+    // The run after that one has another beginning.
+    day.stage.exited("api", 1);
+    day.wait(1);
+    day.stage.made(&["api"]);
+    day.says(
+        "api",
+        "api has been running since 10:02; it was restarted once, at 10:02, because it exited with 1",
+    );
 }
 
 #[test]

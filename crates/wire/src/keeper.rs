@@ -235,14 +235,20 @@ pub struct LogCounts {
     pub dropped_bytes: u64,
     /// Why its log takes nothing now, and since when.
     pub trouble: Option<LogTrouble>,
+    /// How often somebody else truncated, moved or replaced the file that is written to.
+    #[serde(default)]
+    pub interferences: u64,
+    /// What it was the last time, and when.
+    #[serde(default)]
+    pub interference: Option<LogTrouble>,
 }
 
-/// Why a log takes nothing.
+/// What is wrong with a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTrouble {
-    /// Since when; milliseconds since the Unix epoch.
+    /// Since when, or when; milliseconds since the Unix epoch.
     pub since_ms: u64,
-    /// What the system said.
+    /// What the system said, or what was seen.
     pub text: String,
 }
 

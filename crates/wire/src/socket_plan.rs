@@ -17,6 +17,9 @@ pub struct PlanStep {
     /// Those that depend on it and go on while it restarts.
     #[serde(default)]
     pub needed_by: Vec<String>,
+    /// Whether it is only because `scale` set another number of instances than the files say.
+    #[serde(default)]
+    pub scaled: bool,
 }
 
 /// A setting that is said differently.

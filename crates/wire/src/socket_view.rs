@@ -105,6 +105,9 @@ pub struct LogView {
     pub dropped_bytes: u64,
     /// Why its log takes nothing now: `cannot be written since …: …`.
     pub trouble: Option<String>,
+    /// That somebody else truncated, moved or replaced the file that is written to, how often, and when last.
+    #[serde(default)]
+    pub interference: Option<String>,
 }
 
 /// How a run ended.

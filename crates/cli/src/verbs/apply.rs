@@ -70,7 +70,8 @@ impl Apply {
         project.started_with(&self.services)?;
         let mut client = launch::connect_or_start(&mut places, context.timeout(), context.output)?;
         let proposal = Proposal::of(client.request(&plan::request(&project, &self.services))?)?
-            .discreet(&places, &context.surroundings);
+            .discreet(&places, &context.surroundings)
+            .beside_scale(&project, &places, context);
         let output = context.output;
         if output.form() == Form::Text && output.loudness() > Loudness::Quiet {
             proposal.show(output);

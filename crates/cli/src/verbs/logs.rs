@@ -189,17 +189,24 @@ fn hook_folders(patterns: &[String], places: &Places) -> Result<Vec<String>, Fai
 fn services(patterns: &[String], places: &Places, context: &Context<'_>) -> Result<Vec<ServiceId>, Failure> {
     let project = places.file.as_ref().map(|file| project::load(file, &context.surroundings));
     // Logs are most wanted when something is wrong, the files not excepted.
-    let (mut ids, are_files_good) = match project {
-        Some(Ok(project)) => (project.ids(), true),
-        Some(Err(_)) | None => (Vec::new(), false),
+    let (mut ids, are_files_good, wrong) = match project {
+        Some(Ok(project)) => (project.ids(), true, None),
+        Some(Err(wrong)) => (Vec::new(), false, Some(wrong)),
+        None => (Vec::new(), false, None),
     };
     add(&mut ids, folders(&places.logs_dir)?);
     match choose(patterns, &ids) {
         Ok(chosen) if are_files_good || !patterns.is_empty() => Ok(chosen),
         // One that runs and has written nothing yet is known to the daemon alone.
         _ => {
-            add(&mut ids, running(places));
-            choose(patterns, &ids)
+            let running = running(places);
+            // Nobody else knows which services there are.
+            let wrong = wrong.filter(|_| running.is_empty());
+            add(&mut ids, running);
+            choose(patterns, &ids).map_err(|failure| match wrong {
+                Some(wrong) => wrong.tell(context.output),
+                None => failure,
+            })
         }
     }
 }

@@ -60,7 +60,10 @@ impl Plan {
         context: &Context<'_>,
     ) -> Result<(Proposal, bool), Failure> {
         match door::ask(places, context.timeout(), &request(project, &self.services)) {
-            Ok(answer) => Ok((Proposal::of(answer)?.discreet(places, &context.surroundings), true)),
+            Ok(answer) => {
+                let proposal = Proposal::of(answer)?.discreet(places, &context.surroundings);
+                Ok((proposal.beside_scale(project, places, context), true))
+            }
             Err(error) if door::is_down(&error, places) => {
                 Ok((Proposal::from_nothing(project, &self.services)?, false))
             }
@@ -109,6 +112,7 @@ impl Proposal {
             differences: Vec::new(),
             because: None,
             needed_by: Vec::new(),
+            scaled: false,
         };
         let steps = planned.iter().map(|one| step(one.id.to_string(), one.act)).collect();
         Ok(Self { schema_version: SCHEMA_VERSION, base: 0, to: None, steps, kept: 0 })
@@ -128,6 +132,23 @@ impl Proposal {
                     one.to = one.to.take().map(|_| HIDDEN.to_owned());
                 }
             }
+        }
+        self
+    }
+
+    /// Where the files are those that run, only `scale` can have made instances more or fewer.
+    pub(super) fn beside_scale(mut self, project: &Project, places: &Places, context: &Context<'_>) -> Self {
+        let mut counted: Vec<_> = self
+            .steps
+            .iter_mut()
+            .filter(|step| matches!(step.act.as_str(), "add" | "describe" | "remove"))
+            .collect();
+        if counted.is_empty() {
+            return self;
+        }
+        let overview = door::read(places, context.timeout(), &Request::List);
+        if overview.is_ok_and(|overview| overview.config.fingerprint == project.fingerprint) {
+            counted.iter_mut().for_each(|step| step.scaled = true);
         }
         self
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use mainstay_config::INSTANCES_LIMIT;
 use mainstay_model::ServiceName;
 use mainstay_wire::{Request, ServiceView, Settled};
 
@@ -24,13 +25,19 @@ pub(crate) struct Scale {
     #[arg(value_name = "NAME")]
     service: String,
 
-    /// How many, from 1
-    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many, from 1 to 1000
+    #[arg(value_name = "N", value_parser = instances)]
     instances: u32,
 
     /// Return at once, and not when they are ready or have failed
     #[arg(long)]
     no_wait: bool,
+}
+
+/// A number on the command line. One that is too large, the files could say as well: whoever reads them refuses it.
+fn instances(text: &str) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("expected a number from 1 to {INSTANCES_LIMIT}"))
 }
 
 const HELP: &str = "\

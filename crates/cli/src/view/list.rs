@@ -92,7 +92,7 @@ impl Column {
             }
             Self::Restarts => service.restarts.to_string(),
             Self::Memory => service.memory_bytes.map_or_else(dash, span::bytes),
-            Self::Reason => tame(&service.reason.text),
+            Self::Reason => tame(&without_path(&service.reason.text)),
         }
     }
 }
@@ -158,6 +158,16 @@ fn widths(rows: &[Row]) -> [usize; 8] {
         }
     }
     widths
+}
+
+/// The PATH in which a program was looked for is long and the same in every row; `status` has it.
+fn without_path(text: &str) -> String {
+    const ON_PATH: &str = "is not on the PATH (`";
+    let cut = text.split_once(ON_PATH).and_then(|(before, rest)| Some((before, rest.split_once("`)")?.1)));
+    match cut {
+        Some((before, after)) => format!("{before}is not on the PATH{after}"),
+        None => text.to_owned(),
+    }
 }
 
 /// Which columns are shown, by their place in `ALL`, and the width of the reason when it has a bound.
@@ -234,6 +244,15 @@ pub(crate) mod tests {
     use mainstay_wire::{ExitView, ReasonView};
 
     use super::*;
+
+    #[test]
+    fn a_path_is_left_to_status() {
+        let text =
+            "failed to start: `gone` is not on the PATH (`/usr/local/bin:/usr/bin`); restart 2 of 10 in 1 s";
+        let short = "failed to start: `gone` is not on the PATH; restart 2 of 10 in 1 s";
+        assert_eq!(without_path(text), short);
+        assert_eq!(without_path(short), short);
+    }
     use crate::view::cut::tests::assert_fits;
 
     /// A service of this phase.

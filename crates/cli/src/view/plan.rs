@@ -130,6 +130,9 @@ fn sign(act: &str) -> &'static str {
 
 fn note(step: &PlanStep) -> String {
     match (step.act.as_str(), &step.because) {
+        ("add", _) if step.scaled => "`scale` had taken it away, and it is started".to_owned(),
+        ("describe", _) if step.scaled => "`scale` had taken it away, and it is not started".to_owned(),
+        ("remove", _) if step.scaled => "`scale` had added it, and it is stopped and removed".to_owned(),
         ("restart", Some(because)) => format!("with {because}, which it follows"),
         ("restart", None) => "its process is made anew".to_owned(),
         ("add", _) => "it is new, and is started".to_owned(),
@@ -193,7 +196,16 @@ mod tests {
             differences: differences.iter().map(view).collect(),
             because: None,
             needed_by: Vec::new(),
+            scaled: false,
         }
+    }
+
+    #[test]
+    fn what_scale_did_is_called_so() {
+        let steps = ["add", "remove"].map(|act| PlanStep { scaled: true, ..step("api@3", act, &[]) });
+        let text = render(&steps, 1, None, Paint::Plain);
+        assert!(text.contains("add     `scale` had taken it away, and it is started"), "{text}");
+        assert!(text.contains("remove  `scale` had added it, and it is stopped and removed"), "{text}");
     }
 
     fn some() -> Vec<PlanStep> {

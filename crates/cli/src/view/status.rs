@@ -262,6 +262,7 @@ fn output(log: &LogView) -> Vec<String> {
         lines.push(format!("{} written{dropped}", span::bytes(log.written_bytes)));
     }
     lines.extend(log.trouble.clone());
+    lines.extend(log.interference.clone());
     lines
 }
 
@@ -419,6 +420,7 @@ mod tests {
             trouble: Some(
                 "cannot be written since 2026-11-21T11:58:00.000Z: No space left on device".to_owned(),
             ),
+            interference: None,
         };
         service
     }

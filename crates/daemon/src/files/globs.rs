@@ -87,13 +87,30 @@ fn names(path: &Path) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What editors write beside a file while they work on it.
+/// What a name begins and ends with that an editor or a desktop makes beside a file while it works on it: backups, vim's swap
+/// files, emacs' locks and unfinished work, what GIO and the editors of `JetBrains` write before they rename it, Finder's notes.
+/// The settings' reference tells them.
+const EDITORS: [(&str, &str); 9] = [
+    ("", "~"),
+    (".", ".swp"),
+    (".", ".swo"),
+    (".", ".swx"),
+    (".#", ""),
+    ("#", "#"),
+    (".goutputstream-", ""),
+    ("", "___jb_tmp___"),
+    ("", "___jb_old___"),
+];
+
+/// And whole names: vim tries with the first whether it may write in a folder.
+const EDITORS_NAMES: [&str; 2] = ["4913", ".DS_Store"];
+
 fn is_of_an_editor(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.ends_with('~')
-        || name.starts_with(".#")
-        || name == "4913"
-        || (name.starts_with('.') && [".swp", ".swo", ".swx"].iter().any(|end| name.ends_with(end)))
+    let is_between = |(begin, end): &(&str, &str)| {
+        name.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end)).is_some_and(|rest| !rest.is_empty())
+    };
+    EDITORS_NAMES.contains(&name) || EDITORS.iter().any(is_between)
 }
 
 /// The parts between slashes; one with alternatives (`{a,b/c}`) stays whole.
@@ -150,6 +167,22 @@ mod tests {
                 &["web/x.css", "web/a/b/x.css"],
                 &["web", "web/a"],
                 &["web/a/b"],
+            ),
+            (
+                "**",
+                &["a", "a.jb", "#", "#a", "a#", ".a", "goutputstream-1"],
+                &[
+                    "a~",
+                    "b/.a.swo",
+                    ".#a",
+                    "b/#a#",
+                    ".goutputstream-X1",
+                    "a___jb_tmp___",
+                    "a___jb_old___",
+                    ".DS_Store",
+                ],
+                &["", "a"],
+                &[".git"],
             ),
             ("target/app", &["target/app"], &["target/other"], &["target"], &["node_modules"]),
             ("{src,lib/x}/*.c", &["src/a.c", "lib/x/a.c"], &["lib/a.c"], &["src", "lib", "lib/x"], &[".git"]),

@@ -21,7 +21,9 @@ pub(super) struct News {
     pub(super) wanted: Option<(Wanted, SystemTime)>,
     /// These changed, came or went.
     pub(super) paths: BTreeSet<PathBuf>,
-    /// Those of them that came.
+    /// Of these something changed that is said of them, which is not what is in them.
+    pub(super) attributes: BTreeSet<PathBuf>,
+    /// Those of the changed ones that came.
     pub(super) made: BTreeSet<PathBuf>,
     /// Anything may have.
     pub(super) all: bool,
@@ -31,7 +33,11 @@ pub(super) struct News {
 
 impl News {
     fn is_none(&self) -> bool {
-        self.wanted.is_none() && self.paths.is_empty() && !self.all && !self.finish
+        self.wanted.is_none()
+            && self.paths.is_empty()
+            && self.attributes.is_empty()
+            && !self.all
+            && !self.finish
     }
 
     /// The system tells this.
@@ -48,9 +54,13 @@ impl News {
         if matches!(event.kind, EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_))) {
             self.made.extend(event.paths.iter().cloned());
         }
-        self.paths.extend(event.paths);
-        if self.paths.len() > PATH_LIMIT {
+        match event.kind {
+            EventKind::Modify(ModifyKind::Metadata(_)) => self.attributes.extend(event.paths),
+            _ => self.paths.extend(event.paths),
+        }
+        if self.paths.len() + self.attributes.len() > PATH_LIMIT {
             self.paths.clear();
+            self.attributes.clear();
             self.made.clear();
             self.all = true;
         }

@@ -86,6 +86,9 @@ impl Watcher {
             for path in &news.paths {
                 self.changed(path, news.made.contains(path));
             }
+            for path in news.attributes.difference(&news.paths).filter(|path| is_touched(path)) {
+                self.changed(path, false);
+            }
             let trouble = (before != self.trouble).then(|| Wake::WatchTrouble(self.trouble.clone()));
             for wake in trouble.into_iter().chain(self.due()) {
                 // A closed channel is a daemon that ends.
@@ -250,6 +253,13 @@ fn changed_at(path: &Path) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::new(u64::try_from(data.ctime()).ok()?, nanos))
 }
 
+/// Whether the last thing that happened to a file gave it a new time, as writing and `touch` do. Another mode or owner, or one
+/// more name, leaves that time behind.
+fn is_touched(path: &Path) -> bool {
+    let Some((data, changed)) = fs::symlink_metadata(path).ok().zip(changed_at(path)) else { return false };
+    data.modified().is_ok_and(|modified| modified + CLOCK_STEP >= changed)
+}
+
 /// Why something is not watched.
 fn words(error: &notify::Error) -> String {
     match &error.kind {
@@ -348,6 +358,28 @@ mod tests {
         stage.write("main.css");
         assert_eq!(stage.next(PATIENCE).unwrap(), "web main.css");
         assert_eq!(stage.next(PAUSE + TOGETHER * 2), None);
+    }
+
+    #[test]
+    fn a_mode_is_no_change_and_a_new_time_is_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let mut stage = Stage::watching(&[("api", &["src/*"])], |dir| {
+            fs::create_dir(dir.join("src")).unwrap();
+            for file in ["src/tool", "src/touched"] {
+                fs::write(dir.join(file), "x").unwrap();
+                let old = SystemTime::now() - Duration::from_secs(60);
+                fs::File::options().write(true).open(dir.join(file)).unwrap().set_modified(old).unwrap();
+            }
+            std::thread::sleep(CLOCK_STEP * 2);
+        });
+        // Once one is told, it is watched.
+        stage.write("src/a");
+        assert_eq!(stage.next(PATIENCE).unwrap(), "api src/a");
+        fs::set_permissions(stage.dir.path().join("src/tool"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(stage.next(PAUSE + TOGETHER * 2), None);
+        let touched = fs::File::options().write(true).open(stage.dir.path().join("src/touched")).unwrap();
+        touched.set_modified(SystemTime::now()).unwrap();
+        assert_eq!(stage.next(PATIENCE).unwrap(), "api src/touched");
     }
 
     #[test]

@@ -59,6 +59,8 @@ fn step(planned: Planned) -> PlanStep {
         differences: differences.collect(),
         because: because.map(|id| id.to_string()),
         needed_by: needed_by.iter().map(ServiceId::to_string).collect(),
+        // Whoever asks knows the files.
+        scaled: false,
     }
 }
 

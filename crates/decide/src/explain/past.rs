@@ -144,6 +144,13 @@ impl Past {
         self.changes.iter().rev().find(|change| change.failed)
     }
 
+    /// The file whose change ended the run before this one, and when it did.
+    pub(super) fn file_before(&self, run: RunId) -> Option<(&PastChange, &str)> {
+        let ended = |change: &&PastChange| change.to == PhaseName::Stopping && change.run.0 + 1 == run.0;
+        let file = |change| changed_file(change).map(|file| (change, file));
+        self.changes.iter().rev().filter(ended).find_map(file)
+    }
+
     /// The apply that may have caused this row of failures: the latest one that changed the service before them, when no
     /// run has been well since.
     pub(super) fn blamed(&self, streak: &Streak<'_>, reset_after: Duration) -> Option<&PastApply> {
@@ -261,6 +268,11 @@ pub(super) fn cause_in(text: &str) -> &str {
     };
     let end = text.find("; restart ").or_else(|| text.find("; it is not restarted")).unwrap_or(text.len());
     &text[..end]
+}
+
+/// The file, from the sentence of a stop that its change caused: `src/main.rs changed; sent TERM, kill follows in 10 s`.
+fn changed_file(change: &PastChange) -> Option<&str> {
+    change.text.split_once("; sent ")?.0.strip_suffix(" changed")
 }
 
 impl PastApply {

@@ -42,6 +42,9 @@ impl Told<'_> {
 
     /// How often it was restarted, and why the last time.
     pub(super) fn restarted(&self) -> Option<String> {
+        if let Some((change, file)) = self.past.file_before(self.it.status.run) {
+            return Some(format!("it was restarted at {} because {file} changed", self.clock(change.at)));
+        }
         let restarts = self.it.status.restarts;
         let last = self.past.last_failure();
         match (restarts, last) {

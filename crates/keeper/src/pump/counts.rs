@@ -1,4 +1,5 @@
-//! What became of a slot's output: how much was written, how much was dropped, and why its log takes nothing. Counted since
+//! What became of a slot's output: how much was written, how much was dropped, why its log takes nothing, and what others
+//! did to it. Counted since
 //! this keeper began.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -39,6 +40,13 @@ impl Counts {
     /// It takes something again; says whether that is new.
     pub(super) fn end_trouble(&mut self) -> bool {
         self.0.trouble.take().is_some()
+    }
+
+    /// Somebody else changed the file that is written to.
+    pub(super) fn interfered(&mut self, text: String, wall: Duration) {
+        let since_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        self.0.interferences = self.0.interferences.saturating_add(1);
+        self.0.interference = Some(LogTrouble { since_ms, text });
     }
 
     pub(super) fn get(&self) -> &LogCounts {

@@ -58,6 +58,8 @@ pub(crate) struct Folder {
     current: Option<Current>,
     /// The number of the next rotated file, once it is known.
     next_number: Option<u64>,
+    /// What somebody else did to `current` while it was open.
+    interference: Option<String>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ struct Current {
     file: File,
     device: u64,
     inode: u64,
-    /// Its size when it was last asked for.
+    /// Its size when it was last asked for or written to.
     size: u64,
     /// It was made just now: an index that is there is another file's.
     is_new: bool,
@@ -84,7 +86,7 @@ impl Folder {
     /// The folder; nothing is touched yet.
     pub(crate) fn new(dir: impl Into<PathBuf>) -> Self {
         let dir = dir.into();
-        Self { asked: dir.clone(), dir, current: None, next_number: None }
+        Self { asked: dir.clone(), dir, current: None, next_number: None, interference: None }
     }
 
     /// The path that it was made with.
@@ -103,11 +105,15 @@ impl Folder {
         let is_new = match fs::symlink_metadata(self.current_path()) {
             Ok(data) if self.is_open(&data) => return Ok(self.looked_at(data.len())),
             // Another file in the place of ours was put there by somebody.
-            Ok(_) => self.current.is_some(),
+            Ok(_) => {
+                self.see_interference("another file was put in its place");
+                self.current.is_some()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if let Some(size) = self.follow_move() {
                     return Ok(self.looked_at(size));
                 }
+                self.see_interference("it was moved or deleted");
                 self.make_dir()?;
                 true
             }
@@ -119,15 +125,36 @@ impl Folder {
     /// A file that is shorter than it was, somebody has truncated; its index goes with what it was about.
     fn looked_at(&mut self, size: u64) -> u64 {
         if let Some(current) = &mut self.current {
-            if size < current.size
-                && let IndexState::Open(index) = &mut current.index
-                && index.cut(size).is_err()
-            {
-                current.index = IndexState::Failed;
+            if size < current.size {
+                let text = format!("it was truncated from {} to {size} bytes", current.size);
+                self.interference = Some(text);
+                if let IndexState::Open(index) = &mut current.index
+                    && index.cut(size).is_err()
+                {
+                    current.index = IndexState::Failed;
+                }
             }
             current.size = size;
         }
         size
+    }
+
+    /// `current` was written to, up to this place.
+    pub(crate) fn wrote(&mut self, size: u64) {
+        if let Some(current) = &mut self.current {
+            current.size = size;
+        }
+    }
+
+    fn see_interference(&mut self, text: &str) {
+        if self.current.is_some() {
+            self.interference = Some(text.to_owned());
+        }
+    }
+
+    /// What somebody else did to `current` since this was last asked.
+    pub(crate) fn take_interference(&mut self) -> Option<String> {
+        self.interference.take()
     }
 
     /// Notes in the index what begins at this place. Best effort: an index is a hint.
@@ -277,11 +304,15 @@ impl Folder {
     }
 
     /// Deletes the oldest rotated files beyond what is kept; the newest always stays.
+    ///
+    /// With compression the one before it, which was the newest until now, is about to become small, so that its size is
+    /// looked at with the next rotation. Meanwhile it has the room that is reserved for `current`, which is empty now.
     pub(crate) fn prune(&self, limits: Limits) -> io::Result<()> {
         let files = Listing::of(&self.dir)?.rotated;
         let mut used = limits.max_size;
         for (index, file) in files.iter().filter(|file| !file.is_orphan()).rev().enumerate() {
-            used = used.saturating_add(file.size);
+            let is_shrinking = limits.compress && index == 1 && file.is_plain();
+            used = used.saturating_add(if is_shrinking { 0 } else { file.size });
             if index > 0 && (index >= limits.keep || used > limits.total) {
                 file.delete()?;
             }
@@ -328,6 +359,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_about_to_be_compressed_takes_nobodys_place() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = Folder::new(dir.path());
+        let names = |of: &[u64]| -> Vec<String> {
+            let names = of.iter().map(|number| format!("@T-{number}.log"));
+            names
+                .filter(|name| {
+                    [name.clone(), format!("{name}.zst")].iter().any(|name| dir.path().join(name).exists())
+                })
+                .collect()
+        };
+        let log = LogFile { max_size: 50, keep: 4, total: 150, compress: true, ..LogFile::default() };
+        // Each rotation finds those before the last two compressed.
+        for number in 1..=9_u64 {
+            fs::write(dir.path().join(format!("@T-{number}.log")), [b'x'; 50]).unwrap();
+            fs::write(dir.path().join(format!("@T-{number}.index")), [b'x'; 3]).unwrap();
+            folder.prune(Limits::of(&log)).unwrap();
+            if number > 1 && dir.path().join(format!("@T-{}.log", number - 1)).exists() {
+                fs::write(dir.path().join(format!("@T-{}.log.zst", number - 1)), [b'x'; 5]).unwrap();
+                fs::remove_file(dir.path().join(format!("@T-{}.log", number - 1))).unwrap();
+            }
+        }
+        assert_eq!(names(&[1, 2, 3, 4, 5, 6, 7, 8, 9]), names(&[6, 7, 8, 9]));
+        assert_eq!(names(&[6, 7, 8, 9]).len(), 4);
+        // Where they come faster than that, there is one more than the total has room for.
+        for number in 10..=14 {
+            fs::write(dir.path().join(format!("@T-{number}.log")), [b'x'; 50]).unwrap();
+        }
+        folder.prune(Limits::of(&log)).unwrap();
+        assert_eq!(names(&[9, 10, 11, 12, 13, 14]), names(&[12, 13, 14]));
+        folder.prune(Limits::of(&LogFile { compress: false, ..log })).unwrap();
+        assert_eq!(names(&[9, 10, 11, 12, 13, 14]), names(&[13, 14]));
+    }
+
+    #[test]
     fn a_name_that_is_taken_is_never_overwritten() {
         let dir = tempfile::TempDir::new().unwrap();
         let mut folder = Folder::new(dir.path());
@@ -344,11 +410,36 @@ mod tests {
         folder.size().unwrap();
         folder.file().unwrap().write_all_at(b"12345", 0).unwrap();
         assert_eq!(folder.size().unwrap(), 5);
+        assert_eq!(folder.take_interference(), None);
         fs::remove_dir_all(dir.path().join("api")).unwrap();
         assert_eq!(folder.size().unwrap(), 0);
+        assert_eq!(folder.take_interference().as_deref(), Some("it was moved or deleted"));
         assert_eq!(fs::metadata(dir.path().join("api")).unwrap().mode() & 0o777, 0o700);
         fs::rename(dir.path().join("api/current"), dir.path().join("moved")).unwrap();
         assert_eq!(folder.size().unwrap(), 0);
+        assert!(folder.take_interference().is_some());
+        folder.rotate("T", 1).unwrap();
+        assert_eq!(folder.size().unwrap(), 0);
+        assert_eq!(folder.take_interference(), None, "it was us");
+    }
+
+    #[test]
+    fn what_others_do_to_the_file_is_seen_once() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let mut folder = Folder::new(dir.path());
+        folder.size().unwrap();
+        folder.file().unwrap().write_all_at(b"12345", 0).unwrap();
+        folder.wrote(5);
+        let current = dir.path().join("current");
+        File::options().write(true).open(&current).unwrap().set_len(2).unwrap();
+        assert_eq!(folder.size().unwrap(), 2);
+        assert_eq!(folder.take_interference().as_deref(), Some("it was truncated from 5 to 2 bytes"));
+        assert_eq!(folder.size().unwrap(), 2);
+        assert_eq!(folder.take_interference(), None);
+        fs::write(dir.path().join("other"), "").unwrap();
+        fs::rename(dir.path().join("other"), &current).unwrap();
+        assert_eq!(folder.size().unwrap(), 0);
+        assert_eq!(folder.take_interference().as_deref(), Some("another file was put in its place"));
     }
 
     #[test]

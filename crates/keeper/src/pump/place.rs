@@ -75,6 +75,7 @@ fn one_step(
     if written == 0 && length > 0 {
         return Err(io::ErrorKind::WriteZero.into());
     }
+    folder.wrote(size + written as u64);
     crate::fault::point();
     // A write that was cut short is followed by the rest, and the cut comes after that.
     let rotated = rotates && written == length;

@@ -64,6 +64,11 @@ impl Rotated {
         !self.has_log
     }
 
+    /// Whether it is not compressed, or not yet.
+    pub(super) fn is_plain(&self) -> bool {
+        self.paths.iter().any(|path| path.extension().is_some_and(|end| end == "log"))
+    }
+
     /// Deletes all of it; the log first, so that an index is never taken for that of nothing.
     pub(super) fn delete(&self) -> io::Result<()> {
         let mut paths: Vec<&PathBuf> = self.paths.iter().collect();

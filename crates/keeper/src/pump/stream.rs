@@ -200,6 +200,7 @@ impl Stream {
             }
         }
         self.mark(LogMarkKind::End, tools.wall);
+        self.notice(tools);
         if self.counts.get().dropped_bytes > 0 {
             self.tell(tools);
         }
@@ -262,7 +263,9 @@ impl Stream {
 
     /// One batch to the log file.
     fn look_and_write(&mut self, tools: &mut Tools<'_>) -> Look {
-        let to = match self.destination(tools.wall) {
+        let to = self.destination(tools.wall);
+        self.notice(tools);
+        let to = match to {
             Ok(to) => to,
             Err(error) => {
                 self.block(&error, tools);
@@ -346,6 +349,14 @@ impl Stream {
         if let (true, Ok(next)) = (self.limits.compress, self.folder.number()) {
             // The newest stays as it is: `tail` and the like want it, and its number is the next one's floor.
             tools.compressor.request(&dir, next.saturating_sub(1));
+        }
+    }
+
+    /// Tells the daemon what somebody else did to the log file.
+    fn notice(&mut self, tools: &mut Tools<'_>) {
+        if let Some(text) = self.folder.take_interference() {
+            self.counts.interfered(text, tools.wall);
+            self.tell(tools);
         }
     }
 
