@@ -117,6 +117,12 @@ impl Service {
     }
 
     /// Ends what runs: by its before-stop hook first, when it was up.
+    /// Whether it is ending because somebody asked for that, and starts again then.
+    pub(crate) fn is_to_come_back(&self) -> bool {
+        let asked = [Reason::RestartRequested, Reason::StopRequested, Reason::KillRequested];
+        matches!(&self.phase, Phase::Stopping { cause, then: Then::Again, .. } if asked.contains(cause))
+    }
+
     pub(crate) fn begin_stop(&mut self, now: Moment, cause: Reason, then: Then, actions: &mut Vec<Action>) {
         let Some(run) = self.phase.live() else { return };
         let pid = self.phase.pid();
