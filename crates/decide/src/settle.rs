@@ -67,6 +67,7 @@ impl Project {
             Awaited::Healthy if service.is_healthy() => Standing::Done,
             Awaited::Healthy => as_pending(self.standing_up(id)),
             Awaited::Completed if service.is_completed() => Standing::Done,
+            Awaited::Completed if service.spec().kind == Kind::Permanent => Standing::Failed,
             Awaited::Completed => as_pending(self.standing_up(id)),
             Awaited::Stopped => match (service.phase().live(), service.goal()) {
                 (None, _) => Standing::Done,
