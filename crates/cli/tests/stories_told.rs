@@ -79,3 +79,24 @@ fn goes_on_after(the_death_of: impl Fn(Three) -> Option<u32>) {
         project.read(".mainstay/applied.json").contains("\"restarts\":[]")
     });
 }
+
+#[test]
+fn a_hook_of_a_stop_that_fails_or_hangs_is_told_with_the_stop_and_afterwards() {
+    let project = Project::new(
+        "[service.bad]\ncommand = \"sleep 1000\"\nhooks = { before_stop = \"sh -c 'exit 4'\", after_stop = \"sh -c 'exit 5'\" }\n\
+         [service.slow]\ncommand = \"sleep 1000\"\nhooks = { before_stop = { command = \"sleep 1000\", timeout = \"200ms\" } }\n\
+         [service.again]\ncommand = \"sleep 1000\"\nhooks = { before_stop = \"sh -c 'exit 6'\" }\n",
+    );
+    project.up().expect(0);
+    let bad = "its before_stop hook exited with 4, and its after_stop hook exited with 5";
+    let slow = "its before_stop hook did not end within 200 ms, and was killed";
+    project.run(&["stop", "bad", "slow"]).expect(0).says(bad).says(slow);
+    for (id, text) in [("bad", bad), ("slow", slow)] {
+        project.run(&["explain", id]).expect(0).says(text);
+        project.run(&["history", id, "--json"]).expect(0).says(text);
+    }
+    project.run(&["restart", "again"]).expect(0);
+    project.run(&["history", "again", "--json"]).expect(0).says("its before_stop hook exited with 6");
+    project.run(&["start", "bad"]).expect(0);
+    assert_eq!(project.service("bad")["reason"]["text"], "its process runs");
+}

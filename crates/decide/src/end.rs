@@ -1,7 +1,7 @@
 //! The way of an end: how a process is asked to end, and what follows when it has. Knows nothing of starts but that they are.
 
 use mainstay_model::{
-    Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, StopPolicy,
+    Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, StopPolicy, span_text,
 };
 
 use crate::{
@@ -174,7 +174,10 @@ impl Service {
         let run = *run;
         match stage {
             Stage::Preparing { .. } => {
-                actions.push(Action::KillHook { run, hook: HookName::BeforeStop });
+                let hook = HookName::BeforeStop;
+                actions.push(Action::KillHook { run, hook });
+                let limit = self.spec.hook(hook).map(|hook| span_text(hook.timeout)).unwrap_or_default();
+                self.note_slip(run, hook, Err(format!("did not end within {limit}, and was killed")));
                 self.ask_to_end(now, actions);
             }
             Stage::Asked { .. } => {

@@ -130,7 +130,10 @@ impl Project {
             run: service.run(),
             restarts: service.restarts(),
             exit: service.exit(),
-            reason: self.full_reason(id)?,
+            reason: match service.phase().live() {
+                None => service.beside_slips(service.run(), self.full_reason(id)?),
+                Some(_) => self.full_reason(id)?,
+            },
             since: service.since(),
             next: service.wake_at().filter(|at| *at != Moment::NEVER),
         })
