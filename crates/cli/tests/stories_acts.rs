@@ -212,6 +212,10 @@ restart = "never"
         .expect(1)
         .says("bad failed: exited with 4; it is not restarted");
     project.run(&["wait", "slow", "--for", "stopped"]).expect(1).says("slow is starting");
+    project
+        .run(&["wait", "slow", "--for", "completed"])
+        .expect(1)
+        .says("it is permanent, and only a oneshot completes");
     project.run(&["wait", "nobody"]).expect(5);
     let waits = [("slow", "ready", "ready"), ("job", "completed", "done"), ("well", "healthy", "well")];
     for (service, state, file) in waits {

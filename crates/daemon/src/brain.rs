@@ -126,7 +126,9 @@ impl Brain {
         brain.history.generation = Some(brain.recorded.generation).filter(|number| *number != 0);
         brain.note_start(left.is_empty());
         brain.show(&changes);
+        brain.resume_restarts(now);
         brain.take_over(now, &left)?;
+        brain.remember_restarts();
         brain.watch_files();
         brain.note_found(&left);
         Ok(brain)
@@ -135,6 +137,7 @@ impl Brain {
     /// Takes in what happened, and says whether the loop goes on.
     pub(crate) fn take(&mut self, wake: Wake) -> Flow {
         let now = clock::now();
+        let is_request = matches!(wake, Wake::Asked(_));
         match wake {
             Wake::Keeper(message) => self.heard(now, message),
             Wake::KeeperGone(text) => {
@@ -168,6 +171,9 @@ impl Brain {
                 self.show(&changes);
             }
             Wake::Terminate => self.terminate(),
+        }
+        if is_request || !self.recorded.restarts.is_empty() {
+            self.remember_restarts();
         }
         probation::attend(self, now);
         self.waiters.answer(clock::now(), self.runner.project());
@@ -419,6 +425,29 @@ impl Brain {
         if self.runner.project().service(id).is_none() {
             self.readings.forget(id);
             self.logs.forget(id);
+        }
+    }
+
+    /// Goes on with what somebody asked an earlier daemon for; before the ends of which it may be the cause.
+    fn resume_restarts(&mut self, now: Moment) {
+        if !self.recorded.going_down {
+            let asked = self.recorded.restarts.clone();
+            let changes = self.runner.resume_restarts(now, &asked);
+            self.show(&changes);
+        }
+    }
+
+    /// Writes which restarts are not over, when those are others than before.
+    fn remember_restarts(&mut self) {
+        let restarts = self.runner.project().asked_restarts();
+        if restarts == self.recorded.restarts {
+            return;
+        }
+        let recorded = Recorded { restarts, ..self.recorded.clone() };
+        if let Err(error) = self.record(recorded.clone()) {
+            // They go on all the same, as long as this daemon lives.
+            tracing::error!("{error}");
+            self.recorded = recorded;
         }
     }
 

@@ -73,6 +73,7 @@ fn from_generations(state: &StateFile, left: &Left) -> Option<Recorded> {
         going_down: false,
         generation: number,
         probation: None,
+        restarts: Default::default(),
     })
 }
 

@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mainstay_decide::{AskedRestart, Turn};
 use mainstay_host::{Durability, HostError, remove_unfinished, write_atomic};
-use mainstay_model::{ServiceId, Spec};
-use mainstay_wire::{Applied, AppliedProbation, STATE_VERSION, SpecError, WireSpec};
+use mainstay_model::{RunId, ServiceId, Spec};
+use mainstay_wire::{Applied, AppliedProbation, AppliedRestart, STATE_VERSION, SpecError, WireSpec};
 
 /// State that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +82,8 @@ pub(crate) struct Recorded {
     pub(crate) generation: u64,
     /// Whether it is being watched.
     pub(crate) probation: Option<AppliedProbation>,
+    /// Restarts that somebody asked for and that are not over.
+    pub(crate) restarts: Vec<AskedRestart>,
 }
 
 /// The file.
@@ -131,6 +134,7 @@ impl StateFile {
             going_down: applied.going_down,
             generation: applied.generation,
             probation: applied.probation,
+            restarts: applied.restarts.iter().filter_map(asked).collect(),
         })
     }
 
@@ -153,10 +157,20 @@ impl StateFile {
             going_down: recorded.going_down,
             generation: recorded.generation,
             probation: recorded.probation.clone(),
+            restarts: recorded.restarts.iter().map(applied).collect(),
         };
         let bytes = serde_json::to_vec(&applied).map_err(StateError::Encode)?;
         Ok(write_atomic(&self.path, &bytes, Durability::Synced)?)
     }
+}
+
+fn asked(applied: &AppliedRestart) -> Option<AskedRestart> {
+    let turn = if applied.in_turn { Turn::InTurn } else { Turn::AtOnce };
+    Some(AskedRestart { id: applied.id.parse().ok()?, run: RunId(applied.run), turn })
+}
+
+fn applied(asked: &AskedRestart) -> AppliedRestart {
+    AppliedRestart { id: asked.id.to_string(), run: asked.run.0, in_turn: asked.turn == Turn::InTurn }
 }
 
 #[cfg(test)]

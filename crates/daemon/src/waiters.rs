@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use mainstay_decide::{Awaited, Project, Service, Standing};
-use mainstay_model::{Moment, PhaseName, Reason, ServiceId};
+use mainstay_model::{Kind, Moment, PhaseName, Reason, ServiceId};
 use mainstay_wire::{Answer, ReasonView, Reply, Settled, SettledState};
 use tokio::sync::oneshot;
 
@@ -71,9 +71,13 @@ impl About {
     fn one(&self, project: &Project, id: &ServiceId, toward: Toward) -> Option<Settled> {
         let status = project.status(id)?;
         let service = project.service(id)?;
-        let unreloaded = (toward == Toward::So(Awaited::Reloaded)).then(|| unreloaded(service)).flatten();
+        let never = match toward {
+            Toward::So(Awaited::Reloaded) => unreloaded(service),
+            Toward::So(Awaited::Completed) => never_completes(service),
+            Toward::Up | Toward::Down | Toward::So(_) | Toward::Told | Toward::Nothing => None,
+        };
         let state = match standing(project, id, toward) {
-            Standing::Done if unreloaded.is_none() => SettledState::Done,
+            Standing::Done if never.is_none() => SettledState::Done,
             Standing::Done | Standing::Failed => SettledState::Failed,
             Standing::Pending => SettledState::Pending,
         };
@@ -84,7 +88,7 @@ impl About {
             phase: status.phase.as_str().to_owned(),
             pid: status.pid,
             run: status.run.0,
-            reason: unreloaded.unwrap_or_else(|| reason(&status.reason)),
+            reason: never.unwrap_or_else(|| reason(&status.reason)),
         })
     }
 
@@ -126,6 +130,13 @@ fn unreloaded(service: &Service) -> Option<ReasonView> {
         (Some(_), (false, Some(Err(text)))) => view("reload-failed", format!("its reload hook {text}")),
         (Some(_), _) => None,
     }
+}
+
+/// That only a oneshot completes, of one that is none.
+fn never_completes(service: &Service) -> Option<ReasonView> {
+    let text = "it is permanent, and only a oneshot completes".to_owned();
+    let code = "never-completes".to_owned();
+    (service.spec().kind == Kind::Permanent).then_some(ReasonView { code, text })
 }
 
 fn reason(reason: &Reason) -> ReasonView {

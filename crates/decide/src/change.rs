@@ -70,7 +70,10 @@ impl Seen {
             to: after.phase,
             from_health: self.health,
             health: after.health,
-            reason: service.reason().clone(),
+            reason: match self.phase {
+                PhaseName::Stopping if ended => service.beside_slips(self.run, service.reason().clone()),
+                _ => service.reason().clone(),
+            },
             run: after.run,
             ready: after.ready,
             wanted: service.goal() == Goal::Up,

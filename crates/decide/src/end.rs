@@ -2,6 +2,7 @@
 
 use mainstay_model::{
     Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailureKind, StopPolicy,
+    span_text,
 };
 
 use crate::{
@@ -119,6 +120,12 @@ impl Service {
     }
 
     /// Ends what runs: by its before-stop hook first, when it was up.
+    /// Whether it is ending because somebody asked for that, and starts again then.
+    pub(crate) fn is_to_come_back(&self) -> bool {
+        let asked = [Reason::RestartRequested, Reason::StopRequested, Reason::KillRequested];
+        matches!(&self.phase, Phase::Stopping { cause, then: Then::Again, .. } if asked.contains(cause))
+    }
+
     pub(crate) fn begin_stop(&mut self, now: Moment, cause: Reason, then: Then, actions: &mut Vec<Action>) {
         let Some(run) = self.phase.live() else { return };
         let pid = self.phase.pid();
@@ -170,7 +177,10 @@ impl Service {
         let run = *run;
         match stage {
             Stage::Preparing { .. } => {
-                actions.push(Action::KillHook { run, hook: HookName::BeforeStop });
+                let hook = HookName::BeforeStop;
+                actions.push(Action::KillHook { run, hook });
+                let limit = self.spec.hook(hook).map(|hook| span_text(hook.timeout)).unwrap_or_default();
+                self.note_slip(run, hook, Err(format!("did not end within {limit}, and was killed")));
                 self.ask_to_end(now, actions);
             }
             Stage::Asked { .. } => {

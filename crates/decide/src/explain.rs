@@ -60,6 +60,8 @@ pub struct Situation {
     pub reset_after: Duration,
     /// Everything that it needs, however far: what is stopped takes it along.
     pub needs: Vec<ServiceId>,
+    /// What else went wrong when it ended, in a clause.
+    pub aside: Option<String>,
     /// Why its log takes nothing.
     pub log: Option<LogTrouble>,
     /// How many bytes of its output were dropped, since its log took nothing.
@@ -190,7 +192,8 @@ fn sentence(told: &[Told<'_>], first: &Told<'_>, root: &Told<'_>) -> String {
     };
     let [_, rest @ ..] = told else { return String::new() };
     let Some((_, between)) = rest.split_last() else {
-        return format!("{id} {}{ending}", first.predicate());
+        let aside = first.it.aside.as_ref().map(|aside| format!("; {aside}")).unwrap_or_default();
+        return format!("{id} {}{aside}{ending}", first.predicate());
     };
     let predicate = root.predicate();
     let root_id = &root.it.status.id;

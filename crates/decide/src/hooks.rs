@@ -44,6 +44,7 @@ impl Service {
                 self.on_after_start(now, run, pid, result, actions);
             }
             (HookName::BeforeStop, Phase::Stopping { stage: Stage::Preparing { .. }, .. }) => {
+                self.note_slip(of, hook, result);
                 self.ask_to_end(now, actions);
             }
             (
@@ -51,6 +52,7 @@ impl Service {
                 Phase::Stopping { stage: Stage::Cleaning { exit, .. }, then, cause, .. },
             ) => {
                 let (exit, then, cause) = (*exit, then.clone(), cause.clone());
+                self.note_slip(of, hook, result);
                 self.finish_remembered(now, then, cause, Some(exit), actions);
             }
             (HookName::Reload, Phase::Running { vitals, .. })
@@ -61,6 +63,26 @@ impl Service {
                 self.tell_running();
             }
             _ => {}
+        }
+    }
+
+    /// A hook of the end of this run did not do what it was to do: nothing waits for that, and somebody wants to know.
+    pub(crate) fn note_slip(&mut self, of: RunId, hook: HookName, result: Result<(), String>) {
+        let Err(text) = result else { return };
+        if self.slips.0 != of {
+            self.slips = (of, Vec::new());
+        }
+        self.slips.1.push(Reason::HookFailed { hook, text });
+    }
+
+    /// This reason, with what went wrong at the end of that run.
+    pub(crate) fn beside_slips(&self, of: RunId, reason: Reason) -> Reason {
+        let (run, slips) = &self.slips;
+        let slips: Vec<String> =
+            slips.iter().filter(|_| *run == of).map(|slip| slip.sentence(Moment::ZERO)).collect();
+        match slips.is_empty() {
+            true => reason,
+            false => Reason::Besides { reason: Box::new(reason), aside: slips.join(", and ") },
         }
     }
 

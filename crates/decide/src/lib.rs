@@ -39,6 +39,7 @@ pub use plan::{Planned, PlannedAct};
 pub use probation::{Probation, Verdict};
 pub use project::{Outcome, Project};
 pub use report::{Account, Entry, Outage, Report, Unseen};
+pub use rolling::{AskedRestart, Turn};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
 pub use settle::{Awaited, SETTLING, Standing};

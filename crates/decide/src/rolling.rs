@@ -20,6 +20,26 @@ pub(crate) struct Rolling {
     rest: VecDeque<(ServiceId, Reason)>,
 }
 
+/// A restart that somebody asked for and that is not over: what another daemon must know to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedRestart {
+    /// Of which.
+    pub id: ServiceId,
+    /// The run that is to end by it.
+    pub run: RunId,
+    /// Whether the next one of this list waits for it.
+    pub turn: Turn,
+}
+
+/// Whether restarts take turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is restarted at once.
+    AtOnce,
+    /// One instance after the other.
+    InTurn,
+}
+
 pub(crate) type Rollings = BTreeMap<ServiceName, Rolling>;
 
 impl Project {
@@ -41,6 +61,58 @@ impl Project {
     pub fn restart_because(&mut self, now: Moment, ids: &[ServiceId], cause: &Reason) -> Outcome {
         let keys = self.ranked(self.staying(ids));
         let queue = self.restart_in_turn(keys, |node| node.service.spec().rolling, cause);
+        self.deliver_all(now, queue)
+    }
+
+    /// Restarts that somebody asked for and that are not over, those that take turns in their order.
+    pub fn asked_restarts(&self) -> Vec<AskedRestart> {
+        let mut asked: Vec<AskedRestart> =
+            self.rollings.values().flat_map(|rolling| self.asked_turns(rolling)).collect();
+        let at_once = self.nodes.values().filter(|node| !self.is_rolling(&node.id)).filter_map(|node| {
+            let run =
+                node.service.phase().live().filter(|_| node.service.is_to_come_back() && !node.doomed)?;
+            Some(AskedRestart { id: node.id.clone(), run, turn: Turn::AtOnce })
+        });
+        asked.extend(at_once);
+        asked
+    }
+
+    fn asked_turns(&self, rolling: &Rolling) -> Vec<AskedRestart> {
+        let turn = |id: &ServiceId, run| AskedRestart { id: id.clone(), run, turn: Turn::InTurn };
+        let run = |id: &ServiceId| self.node(id).map(|node| node.service.run());
+        let asked = rolling.rest.iter().filter(|(_, cause)| *cause == Reason::RestartRequested);
+        let rest: Vec<AskedRestart> = asked.filter_map(|(id, _)| Some(turn(id, run(id)?))).collect();
+        let is_asked = |id: &ServiceId| self.node(id).is_some_and(|node| node.service.is_to_come_back());
+        let is_last = rest.is_empty();
+        let current = rolling.current.iter().filter(|(id, _)| !is_last || is_asked(id));
+        current.map(|(id, before)| turn(id, *before)).chain(rest).collect()
+    }
+
+    /// Goes on with what [`Project::asked_restarts`] said before the death of whoever held it. What runs otherwise by now, or
+    /// is not wanted, has no restart to come.
+    pub fn resume_restarts(&mut self, now: Moment, asked: &[AskedRestart]) -> Outcome {
+        let mut queue = Queue::new();
+        for AskedRestart { id, run, turn } in asked {
+            let stays = |key: &&usize| self.nodes.get(key).is_some_and(|node| !node.doomed);
+            let Some(key) = self.index.get(id).filter(stays).copied() else { continue };
+            let wanted = |node: &&Node| node.service.goal() == Goal::Up;
+            let live = self.node(id).filter(wanted).and_then(|node| node.service.phase().live());
+            match (live, turn) {
+                (Some(live), Turn::AtOnce) if live == *run => {
+                    queue.push_back((key, Event::Restart(Reason::RestartRequested)));
+                }
+                (Some(live), Turn::InTurn) if live == *run => {
+                    let rolling = self.rollings.entry(id.name.clone()).or_default();
+                    rolling.rest.push_back((id.clone(), Reason::RestartRequested));
+                }
+                // It was restarted, and those behind it wait until it is ready.
+                (Some(live), Turn::InTurn) if live > *run => {
+                    let rolling = self.rollings.entry(id.name.clone()).or_default();
+                    rolling.current.get_or_insert((id.clone(), *run));
+                }
+                (_, Turn::AtOnce | Turn::InTurn) => {}
+            }
+        }
         self.deliver_all(now, queue)
     }
 

@@ -59,6 +59,8 @@ pub struct Service {
     pub(crate) hooked: RunId,
     /// How the latest reload by command ended.
     pub(crate) reloaded: Option<Result<(), String>>,
+    /// What went wrong with the hooks of its latest end, and of which run that was.
+    pub(crate) slips: (RunId, Vec<Reason>),
     /// The run whose reload hook was killed, has not ended, and is not waited for.
     pub(crate) unloading: Option<RunId>,
 }
@@ -88,6 +90,7 @@ impl Service {
             silence_limit: None,
             hooked: RunId::default(),
             reloaded: None,
+            slips: (RunId::default(), Vec::new()),
             unloading: None,
         }
     }

@@ -67,6 +67,7 @@ impl Project {
             Awaited::Healthy if service.is_healthy() => Standing::Done,
             Awaited::Healthy => as_pending(self.standing_up(id)),
             Awaited::Completed if service.is_completed() => Standing::Done,
+            Awaited::Completed if service.spec().kind == Kind::Permanent => Standing::Failed,
             Awaited::Completed => as_pending(self.standing_up(id)),
             Awaited::Stopped => match (service.phase().live(), service.goal()) {
                 (None, _) => Standing::Done,
@@ -129,7 +130,10 @@ impl Project {
             run: service.run(),
             restarts: service.restarts(),
             exit: service.exit(),
-            reason: self.full_reason(id)?,
+            reason: match service.phase().live() {
+                None => service.beside_slips(service.run(), self.full_reason(id)?),
+                Some(_) => self.full_reason(id)?,
+            },
             since: service.since(),
             next: service.wake_at().filter(|at| *at != Moment::NEVER),
         })

@@ -152,6 +152,14 @@ fn hooks_stand_around_a_life_each_at_its_place() {
     let row =
         ["before_start api", "spawn api", "after_start api", "before_stop api", "TERM api", "after_stop api"];
     assert_eq!(stage.asked(), row);
+    let told = "stopped on request; its before_stop hook exited with 1";
+    assert_eq!(stage.sentence("api"), told);
+    let (_, last) = stage.changes.last().unwrap();
+    assert_eq!((last.to, last.reason.sentence(stage.now)), (PhaseName::Stopped, told.to_owned()));
+    stage.start(&["api"]);
+    stage.hook("api", HookName::BeforeStart, Ok(()));
+    stage.not_made("api");
+    assert!(!stage.sentence("api").contains("before_stop"), "{}", stage.sentence("api"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod scene;
 
-use mainstay_decide::{Graph, SETTLING, Standing};
+use mainstay_decide::{Awaited, Graph, SETTLING, Standing};
 use mainstay_model::{Condition, Exit, PhaseName};
 use scene::{With as _, id, oneshot, permanent, stage::Stage};
 
@@ -340,4 +340,16 @@ fn what_is_ready_because_it_runs_has_settled_when_it_has_run_for_a_while_and_nob
     assert_eq!(settles(&stage, "watched"), None, "that it is well is more than that it runs");
     stage.exited("plain", 3);
     assert_eq!(settles(&stage, "plain"), None);
+}
+
+#[test]
+fn what_is_permanent_never_completes_and_a_oneshot_may() {
+    let mut stage = Stage::of(&[permanent("api"), oneshot("migrate")]);
+    stage.want(&["api", "migrate"]);
+    stage.made(&["api", "migrate"]);
+    let standing =
+        |stage: &Stage| ["api", "migrate"].map(|name| stage.project.standing(&id(name), Awaited::Completed));
+    assert_eq!(standing(&stage), [Standing::Failed, Standing::Pending]);
+    stage.exited("migrate", 0);
+    assert_eq!(standing(&stage), [Standing::Failed, Standing::Done]);
 }

@@ -3,7 +3,7 @@
 
 mod scene;
 
-use mainstay_decide::{Event, Live, Memory, Phase};
+use mainstay_decide::{AskedRestart, Event, Live, Memory, Phase, Turn};
 use mainstay_model::{Condition, Exit, PhaseName, Reason, RestartWhen, RunId};
 use scene::{With as _, at, id, oneshot, permanent, stage::Stage, state_text};
 
@@ -250,4 +250,68 @@ fn what_is_no_longer_described_goes_in_without_needs_and_is_removed_by_an_apply(
     assert_eq!((stage.asked(), stage.run("old")), (vec!["spawn old".to_owned()], RunId(8)));
     let live = matches!(stage.project.service(&id("api")).unwrap().phase(), Phase::Running { .. });
     assert!(live, "and the others did not notice");
+}
+
+/// What a new daemon makes of what the old one was asked for, with these processes as it finds them.
+fn resumed(asked: &[AskedRestart], found: &[(&str, Option<Memory>, Live)]) -> Stage {
+    let specs: Vec<_> = found.iter().map(|(name, ..)| permanent(name)).collect();
+    let names: Vec<&str> = found.iter().map(|(name, ..)| *name).collect();
+    let mut stage = Stage::recalled(&specs, &names, found);
+    stage.asked();
+    stage.resume_restarts(asked);
+    stage
+}
+
+#[test]
+fn a_restart_that_was_asked_for_goes_on_with_another_daemon() {
+    let mut old = Stage::of(&["api", "web", "db"].map(permanent));
+    old.want(&["api", "web", "db"]);
+    old.made(&["api", "web", "db"]);
+    assert_eq!(old.project.asked_restarts(), []);
+    old.restart(&["api"]);
+    old.stop(&["web"]);
+    old.want(&["web"]);
+    let asked = old.project.asked_restarts();
+    let first = |name| AskedRestart { id: id(name), run: RunId(1), turn: Turn::AtOnce };
+    assert_eq!(asked, ["api", "web"].map(first), "it is to end, and to start again");
+
+    let lives = Live::Running(RunId(1), 41);
+    let mut stage =
+        resumed(&asked, &[("api", None, lives), ("web", None, Live::Ending(RunId(1))), ("db", None, lives)]);
+    assert_eq!(stage.asked(), ["TERM api", "TERM web"]);
+    stage.exited("api", 0);
+    stage.exited("web", 0);
+    assert_eq!(stage.asked(), ["spawn api", "spawn web"], "its end was asked for");
+    assert_eq!(stage.project.asked_restarts(), []);
+
+    let mut stage = resumed(&asked, &[("api", None, Live::Running(RunId(2), 42))]);
+    assert_eq!(stage.asked(), Vec::<String>::new(), "it was restarted already");
+}
+
+#[test]
+fn restarts_in_turn_go_on_with_another_daemon_where_they_were() {
+    let names = ["api@1", "api@2", "api@3"];
+    let mut old = Stage::of(&names.map(permanent));
+    old.want(&names);
+    old.made(&names);
+    old.roll(&names);
+    let turn = |name| AskedRestart { id: id(name), run: RunId(1), turn: Turn::InTurn };
+    assert_eq!(old.project.asked_restarts(), names.map(turn));
+    old.exited("api@1", 0);
+    old.made(&["api@1"]);
+    old.exited("api@2", 0);
+    let asked = old.project.asked_restarts();
+    assert_eq!(asked, ["api@2", "api@3"].map(turn), "the first is over");
+
+    let lives = |run| Live::Running(RunId(run), 41);
+    let making = Live::Spawning(RunId(2));
+    let mut stage =
+        resumed(&asked, &[("api@1", None, lives(2)), ("api@2", None, making), ("api@3", None, lives(1))]);
+    assert_eq!(stage.asked(), Vec::<String>::new(), "the second is not ready");
+    assert_eq!(stage.project.asked_restarts(), asked);
+    stage.made(&["api@2"]);
+    assert_eq!(stage.asked(), ["TERM api@3"]);
+    stage.exited("api@3", 0);
+    stage.made(&["api@3"]);
+    assert_eq!((stage.asked(), stage.project.asked_restarts()), (vec!["spawn api@3".to_owned()], Vec::new()));
 }

@@ -169,6 +169,13 @@ pub enum Reason {
         /// What it is.
         kind: Kind,
     },
+    /// Something else is to be known beside the reason.
+    Besides {
+        /// The reason; its code is the code of both.
+        reason: Box<Reason>,
+        /// In a clause: `its before_stop hook exited with 1`.
+        aside: String,
+    },
     /// Somebody asked for a restart.
     RestartRequested,
     /// Its description changed.
@@ -221,6 +228,7 @@ impl Reason {
             Self::Backoff { .. } => "backoff",
             Self::GaveUp { .. } => "gave-up",
             Self::UnknownOutcome { .. } => "outcome-unknown",
+            Self::Besides { reason, .. } => reason.code(),
             Self::RestartRequested => "restart-requested",
             Self::Changed => "changed",
             Self::Removed => "removed",

@@ -50,6 +50,7 @@ impl Reason {
             Self::UnknownOutcome { kind } => {
                 format!("nobody saw how this {kind} ended, and running it again could do its work twice")
             }
+            Self::Besides { reason, aside } => format!("{}; {aside}", reason.sentence(now)),
             Self::RestartRequested => "restarted on request".to_owned(),
             Self::Changed => "its description changed".to_owned(),
             Self::Removed => "it is no longer in the files".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Action, Change, Event, Found, GraphError, Outcome, Project};
+use mainstay_decide::{Action, AskedRestart, Change, Event, Found, GraphError, Outcome, Project};
 use mainstay_model::{Moment, Reason, ServiceId, Spec};
 
 use crate::{Execution, Spawn};
@@ -78,6 +78,12 @@ impl<E: Execution> Runner<E> {
     /// See [`Project::roll`].
     pub fn roll(&mut self, now: Moment, ids: &[ServiceId]) -> Vec<Change> {
         let outcome = self.project.roll(now, ids);
+        self.carry_out(outcome)
+    }
+
+    /// See [`Project::resume_restarts`].
+    pub fn resume_restarts(&mut self, now: Moment, asked: &[AskedRestart]) -> Vec<Change> {
+        let outcome = self.project.resume_restarts(now, asked);
         self.carry_out(outcome)
     }
 

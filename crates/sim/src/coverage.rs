@@ -130,6 +130,7 @@ const DEATHS: &[&str] = &[
     "with commands lost",
     "with strays",
     "with outdated runs",
+    "with restarts to come",
     "beside before_start",
     "beside after_start",
     "beside before_stop",

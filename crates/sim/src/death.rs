@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_decide::{Found, Live};
+use mainstay_decide::{AskedRestart, Found, Live};
 use mainstay_model::{Exit, HookName, Moment, PhaseName, ReadyCheck, Reason, RunId, ServiceId, Spec};
 use mainstay_runner::Runner;
 
@@ -19,6 +19,7 @@ use crate::{
 impl Storm {
     /// The daemon dies now; another one comes some time later.
     pub(crate) fn die(&mut self) -> Checked {
+        let asked = self.runner.project().asked_restarts();
         let lost: BTreeSet<ServiceId> = self.keeper.daemon_dies().into_iter().collect();
         let back =
             self.now + if self.dice.chance(60) { self.dice.up_to_ms(50) } else { self.dice.any_span() };
@@ -33,6 +34,7 @@ impl Storm {
         let strays = self.strays();
         self.coverage.see("death", if lost.is_empty() { "quiet" } else { "with commands lost" });
         self.recall(&lost, &strays)?;
+        self.resume_restarts(&asked)?;
         if !strays.is_empty() {
             self.coverage.see("death", "with strays");
             let specs = self.saved.specs.clone();
@@ -62,6 +64,18 @@ impl Storm {
         self.phases = project.ids().filter_map(phase).collect();
         drop(changes);
         self.after(&[], &Call::REWIRED)
+    }
+
+    /// What somebody asked for, and the old daemon did not get round to.
+    fn resume_restarts(&mut self, asked: &[AskedRestart]) -> Checked {
+        if asked.is_empty() {
+            return Ok(());
+        }
+        self.coverage.see("death", "with restarts to come");
+        self.note(|| format!("restarts to come: {asked:?}"));
+        self.book.resume_restarts(asked);
+        let changes = self.runner.resume_restarts(self.now, asked);
+        self.after(&changes, &Call::PLAIN)
     }
 
     /// What was to be restarted for a changed description, and the old daemon did not get round to.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mainstay_decide::{Project, Standing};
+use mainstay_decide::{AskedRestart, Project, Standing, Turn as Order};
 use mainstay_model::{Condition, RunId, ServiceId, ServiceName};
 
 use crate::book::{Book, Record};
@@ -42,6 +42,23 @@ impl Book {
     pub(crate) fn roll(&mut self, ids: &[ServiceId]) {
         for id in ids {
             self.take_turn(id, false, true);
+        }
+    }
+
+    /// Another daemon goes on with restarts that somebody asked for.
+    pub(crate) fn resume_restarts(&mut self, asked: &[AskedRestart]) {
+        for AskedRestart { id, run, turn } in asked {
+            let Some(record) = self.records.get_mut(id).filter(|record| record.wanted) else { continue };
+            let Some(live) = record.live.as_ref().map(|live| live.run) else { continue };
+            match turn {
+                Order::AtOnce if live == *run => record.restart(),
+                Order::InTurn if live == *run => self.take_turn(id, false, true),
+                Order::InTurn if live > *run => {
+                    let roll = self.rolls.entry(id.name.clone()).or_default();
+                    roll.current.get_or_insert((id.clone(), *run));
+                }
+                Order::AtOnce | Order::InTurn => {}
+            }
         }
     }
 

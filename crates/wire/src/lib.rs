@@ -46,7 +46,7 @@ pub use socket_history::{FailureView, HistoryView, OutageView, ReportView};
 pub use socket_plan::{DifferenceView, GenerationView, PlanStep, ProbationVerdict, ProbationView};
 pub use socket_view::{EventView, ExitView, HealthView, LogView, ReasonView, ServiceView};
 pub use spec::{SpecError, WireSpec};
-pub use state::{Applied, AppliedProbation, STATE_VERSION};
+pub use state::{Applied, AppliedProbation, AppliedRestart, STATE_VERSION};
 pub use upgrade::{
     ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptKeeper, KeptOrphan, UpgradeOutcome, UpgradeView,
 };

@@ -33,6 +33,20 @@ pub struct Applied {
     /// Whether it is being watched: a daemon that comes later goes on with that.
     #[serde(default)]
     pub probation: Option<AppliedProbation>,
+    /// Restarts that somebody asked for and that are not over, in their order: a daemon that comes later goes on with them.
+    #[serde(default)]
+    pub restarts: Vec<AppliedRestart>,
+}
+
+/// A restart that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedRestart {
+    /// Of which.
+    pub id: String,
+    /// The run that is to end by it.
+    pub run: u64,
+    /// Whether the next one waits for it.
+    pub in_turn: bool,
 }
 
 /// A generation that is taken back when something that was well before it is not any more.

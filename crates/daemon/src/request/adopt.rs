@@ -79,9 +79,19 @@ pub(crate) fn adopt(brain: &mut Brain, adoption: Adoption) -> Result<Adopted, Wi
     };
     let Description { project, dir, files, fingerprint, .. } = adoption.description;
     let specs = adoption.specs.clone();
-    let going_down = false;
-    let recorded =
-        Recorded { project, dir, files, fingerprint, specs, wanted, going_down, generation, probation };
+    let (going_down, restarts) = (false, brain.recorded.restarts.clone());
+    let recorded = Recorded {
+        project,
+        dir,
+        files,
+        fingerprint,
+        specs,
+        wanted,
+        going_down,
+        generation,
+        probation,
+        restarts,
+    };
     write(brain, recorded, adoption.unwritten)?;
     if !is_same {
         probation::replace(brain, watched, &format!("generation {generation} came"));

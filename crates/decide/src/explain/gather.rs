@@ -1,6 +1,6 @@
 //! What a sentence needs to know of a service and of those that it waits for, taken from the project.
 
-use mainstay_model::{Condition, Moment, ServiceId};
+use mainstay_model::{Condition, Moment, Reason, ServiceId};
 
 use super::Situation;
 use crate::{
@@ -39,6 +39,10 @@ impl Project {
         let node = self.node(id)?;
         let service = &node.service;
         let mut status = self.status(id)?;
+        let aside = match status.reason {
+            Reason::Besides { aside, .. } => Some(aside),
+            _ => None,
+        };
         status.reason = self.own_reason(node);
         let restart = &service.spec().restart;
         // What it needs is asked for only where a stop of that would have taken it along.
@@ -61,6 +65,7 @@ impl Project {
             policy: restart.when,
             reset_after: restart.reset_after,
             needs: needs.into_iter().filter(|need| need != id).collect(),
+            aside,
             log: None,
             dropped_bytes: 0,
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_decide::{
-    Action, Change, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId,
+    Action, AskedRestart, Change, Event, GraphError, Live, Memory, Notice, Outcome, Project, QuestionId,
 };
 use mainstay_model::{
     Exit, HookName, Moment, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
@@ -115,6 +115,12 @@ impl Stage {
 
     pub fn roll(&mut self, names: &[&str]) {
         let outcome = self.project.roll(self.now, &ids(names));
+        self.take(outcome);
+    }
+
+    /// Goes on with what an earlier daemon was asked for.
+    pub fn resume_restarts(&mut self, asked: &[AskedRestart]) {
+        let outcome = self.project.resume_restarts(self.now, asked);
         self.take(outcome);
     }
 

@@ -113,6 +113,7 @@ impl StateFile {
             going_down: false,
             generation: 1,
             probation: None,
+            restarts: Default::default(),
         };
         serde_json::to_vec(&applied).unwrap_or_default()
     }

@@ -215,6 +215,20 @@ pub(crate) const CARE: &[Mutant] = &[
         "a rolling restart breaks one instance after the other",
     ),
     mutant(
+        "restart dies with its daemon",
+        "rolling.rs",
+        "(Some(live), Turn::AtOnce) if live == *run => {",
+        "(Some(live), Turn::AtOnce) if live > *run => {",
+        "a restart that was under way when the daemon died never comes to its end",
+    ),
+    mutant(
+        "next daemon rolls too soon",
+        "rolling.rs",
+        "rolling.current.get_or_insert((id.clone(), *run));",
+        "let _ = (rolling, run);",
+        "after the death of the daemon, two instances are down at once",
+    ),
+    mutant(
         "roll starts what was stopped",
         "rolling.rs",
         "if run.is_some() || cause == Reason::Changed {",
