@@ -10,8 +10,7 @@ const NOT_YET: &str = "waiting for db to be ready: exec test exited with 1 for "
 #[test]
 fn dependency_started() {
     let project = told("dependency_started");
-    let mut up = project.spawn(&["up", "-d"]);
-    wait_until("the daemon answers", || project.run(&["list"]).code == 0);
+    let mut up = begin(&project);
     project.wait_for_phase("api", "running");
     assert_eq!(project.service("db")["phase"], "starting");
     project.write("db-ready", "");

@@ -62,8 +62,7 @@ fn a_keeper_dies() {
     ));
     let (api, job) = (daemon.started("api"), daemon.started("job"));
     daemon.started("sig");
-    let first = world.keeper();
-    first.signal(Signal::from_number(19).unwrap());
+    let first = world.stop_keeper();
     fs::write(world.path("go"), "").unwrap();
     wait_until("the job ended unseen", || read_stat(job).is_none_or(|row| row.is_zombie()));
     first.signal(Signal::KILL);
@@ -92,8 +91,7 @@ fn output_without_a_keeper() {
         &["sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; echo last words; exit 1"],
     ));
     let pid = daemon.started("job");
-    let keeper = world.keeper();
-    keeper.signal(Signal::from_number(19).unwrap());
+    let keeper = world.stop_keeper();
     fs::write(world.path("go"), "").unwrap();
     wait_until("it ended", || read_stat(pid).is_none_or(|row| row.is_zombie()));
     assert_eq!(world.log("job"), "");
@@ -223,8 +221,7 @@ fn both_die() {
     ));
     let pid = daemon.started("api");
     wait_until("it is up", || world.log("api") == "one\n");
-    let keeper = world.keeper();
-    keeper.signal(Signal::from_number(19).unwrap());
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     keeper.signal(Signal::KILL);
     assert!(keeper.wait_gone(PATIENCE));

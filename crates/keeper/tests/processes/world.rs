@@ -142,6 +142,21 @@ impl World {
         found.unwrap()
     }
 
+    /// Stops the keeper, and waits until each of its threads is.
+    pub(crate) fn stop_keeper(&self) -> Process {
+        let keeper = self.keeper();
+        keeper.signal(Signal::STOP);
+        let is_stopped = |task: fs::DirEntry| {
+            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        };
+        wait_until("it stands still", || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", keeper.pid)).unwrap();
+            tasks.flatten().all(is_stopped)
+        });
+        keeper
+    }
+
     pub(crate) fn kill_keeper(&self) {
         let keeper = self.keeper();
         keeper.signal(Signal::KILL);
