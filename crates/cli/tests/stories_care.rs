@@ -87,7 +87,7 @@ ready = {{ after = "150ms" }}
     let rows = [
         ("tcp", format!("ready: tcp 127.0.0.1:{tcp}")),
         ("http", format!("ready: http http://127.0.0.1:{http}/healthz")),
-        ("exec", "ready: exec test".to_owned()),
+        ("exec", "ready: `test -e made`".to_owned()),
         ("log", "ready: a line like `listening on port \\d+`".to_owned()),
         ("after", "ready: 150 ms after its start".to_owned()),
     ];
@@ -199,13 +199,13 @@ depends_on = { db = "healthy" }
     assert_eq!(project.service("db")["phase"], "running");
     let (code, text) = reason(&project, "api");
     assert_eq!(code, "waiting-for-dependency");
-    assert!(text.starts_with("waiting for db to be healthy: exec test exited with 1 ("), "{text}");
+    assert!(text.starts_with("waiting for db to be healthy: `test -e well` exited with 1 ("), "{text}");
     assert!(text.ends_with(" of 1000 failures in a row)"), "{text}");
-    project.run(&["status", "db"]).expect(151).says("warning").says("exec test every 100 ms");
+    project.run(&["status", "db"]).expect(151).says("warning").says("`test -e well` every 100 ms");
     project.run(&["list"]).expect(0).says("warning");
     project.write("well", "");
     project.wait_for_phase("api", "running");
-    project.run(&["status", "db"]).expect(0).says("exec test every 100 ms, well");
+    project.run(&["status", "db"]).expect(0).says("`test -e well` every 100 ms, well");
 }
 
 #[test]

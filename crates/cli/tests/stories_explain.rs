@@ -228,7 +228,7 @@ fn unhealthy_and_then_given_up() {
     says(
         &project,
         "api",
-        "api failed at T and is allowed no restart: its health check failed twice in a row: exec test exited with 1",
+        "api failed at T and is allowed no restart: its health check failed twice in a row: `test -e well` exited with 1",
     );
     assert_eq!(
         tries(&project, "api"),

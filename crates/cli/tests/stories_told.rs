@@ -100,3 +100,17 @@ fn a_hook_of_a_stop_that_fails_or_hangs_is_told_with_the_stop_and_afterwards() {
     project.run(&["start", "bad"]).expect(0);
     assert_eq!(project.service("bad")["reason"]["text"], "its process runs");
 }
+
+#[test]
+fn a_check_that_is_a_command_is_told_in_its_words_and_with_its_last_line() {
+    let project = Project::new(
+        "[service.db]\ncommand = \"sleep 1000\"\n\
+         ready = { exec = [\"sh\", \"-c\", \"echo looking; echo 'disk pool broken: code 42' >&2; exit 5\"], interval = \"100ms\" }\n",
+    );
+    project.run(&["up", "-d", "--timeout", "1s"]).expect(124).says("its check has failed for");
+    let answer =
+        "`sh -c echo looking; echo 'disk pool bro…` exited with 5 and said \"disk pool broken: code 42\"";
+    project.run(&["list"]).expect(0).says("its check has failed for");
+    project.run(&["status", "db"]).expect(150).says(answer);
+    project.run(&["explain", "db"]).expect(0).says(answer);
+}

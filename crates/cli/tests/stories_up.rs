@@ -358,7 +358,7 @@ fn what_is_late_is_named_with_its_reason() {
     assert!(said.err.starts_with("error: timed out: after 1 s, 2 of 4 did not get there\n"), "{}", said.err);
     let said = said
         .says("\n  api starting (pid ")
-        .says("): waiting for ")
+        .says("): its check has failed for ")
         .says("\n  web waiting for api to be ready")
         .says("\nhelp: what was asked for goes on: `mainstay status api` shows more; `--timeout` allows more time\n");
     assert!(said.out.contains("db running (pid ") && !said.out.contains("is up"), "{}", said.out);

@@ -249,7 +249,7 @@ pub fn read_history(
         Ok(true) => {}
         Err(source) => return Err(HistoryError::File { act: "look for", path, source }.into()),
     }
-    let store = Store::open_reading(&path)?;
+    let Some(store) = Store::open_reading(&path)? else { return Ok(None) };
     // Nobody saw what came after the last event.
     let until = store.latest()?.unwrap_or_else(|| nanos(Timestamp::now()));
     Ok(Some(store.answer(&question, known, until)?))

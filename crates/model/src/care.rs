@@ -60,8 +60,42 @@ impl fmt::Display for Probe {
         match self {
             Self::Tcp(address) => write!(f, "tcp {address}"),
             Self::Http(http) => write!(f, "http {}", http.url),
-            Self::Exec(command) => write!(f, "exec {}", command.program()),
+            Self::Exec(command) => {
+                let words: Vec<&str> = command.words().collect();
+                write!(f, "`{}`", cut(&one_line(&words.join(" ")), COMMAND_COLUMNS))
+            }
         }
+    }
+}
+
+/// How much of a command is told.
+const COMMAND_COLUMNS: usize = 40;
+
+/// Whether what is asked is a command: that is told between back quotes.
+pub fn is_command(check: &str) -> bool {
+    check.starts_with('`')
+}
+
+/// A text without line ends and whatever else may move a terminal's cursor.
+pub fn one_line(text: &str) -> String {
+    let mut plain = String::new();
+    let mut signs = text.chars().peekable();
+    while let Some(sign) = signs.next() {
+        if sign == '\u{1b}' && signs.next_if_eq(&'[').is_some() {
+            // A control sequence (ECMA-48), up to its final byte.
+            signs.by_ref().find(|sign| ('@'..='~').contains(sign));
+        } else if !sign.is_control() || sign.is_whitespace() {
+            plain.push(sign);
+        }
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// At most so many characters; what is missing is told by `…`.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
     }
 }
 

@@ -14,7 +14,10 @@ mod signal;
 mod spec;
 mod status;
 
-pub use care::{HealthPolicy, Hook, HookName, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload};
+pub use care::{
+    HealthPolicy, Hook, HookName, Hooks, HttpProbe, Probe, ReadyCheck, ReadyPolicy, Reload, cut, is_command,
+    one_line,
+};
 pub use exit::Exit;
 pub use failure::{SpawnFailure, SpawnFailureKind};
 pub use fields::Difference;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Attempts, Condition, Exit, Moment, Reason, ServiceId};
+use crate::{Attempts, Condition, Exit, Moment, Reason, ServiceId, is_command};
 
 impl Reason {
     /// One sentence without a full stop, as true at `now`.
@@ -16,6 +16,9 @@ impl Reason {
             Self::Spawning { attempt: 0 } => "its process is being made".to_owned(),
             Self::Spawning { attempt } => format!("its process is being made (restart {attempt})"),
             Self::NotSpawned(failure) => format!("cannot start: {}", failure.text),
+            Self::NotReady { check, answer: Some(answer), since } if is_command(check) => {
+                asked(check, Some(answer), now.since(*since))
+            }
             Self::NotReady { check, answer, since } => {
                 format!("waiting for {}", asked(check, answer.as_deref(), now.since(*since)))
             }
@@ -100,6 +103,9 @@ fn dependency(on: &ServiceId, until: Condition, because: Option<&Reason>, now: M
 fn asked(check: &str, answer: Option<&str>, span: Duration) -> String {
     match answer {
         None => check.to_owned(),
+        Some(answer) if is_command(check) => {
+            format!("its check has failed for {}: {check} {answer}", span_text(span))
+        }
         Some(answer) => format!("{check} {answer} for {}", span_text(span)),
     }
 }
@@ -245,6 +251,24 @@ mod tests {
         let check = "tcp db:5432".to_owned();
         let late = Reason::ReadyTimeout { check, answer: None, after: Duration::from_secs(30) };
         assert_eq!(late.sentence(at(10)), "not ready in time: tcp db:5432 gave no answer for 30 s");
+    }
+
+    #[test]
+    fn a_command_that_asks_is_told_in_its_words_and_reads_well() {
+        let words =
+            ["sh", "-c", "printf 'a long script' &&\n\u{1b}[31m exit 5 # and more of it"].map(str::to_owned);
+        let probe = crate::Probe::Exec(crate::Command::new(words).unwrap());
+        assert_eq!(probe.to_string(), "`sh -c printf 'a long script' && exit 5 …`");
+        let (check, answer) = ("`test -f x`".to_owned(), Some("exited with 1".to_owned()));
+        let starting = Reason::NotReady { check: check.clone(), answer: answer.clone(), since: at(7) };
+        assert_eq!(starting.sentence(at(10)), "its check has failed for 3 s: `test -f x` exited with 1");
+        let because = Some(Box::new(starting));
+        let waiting = Reason::Dependency { on: id("db"), until: Condition::Ready, because };
+        let text = "waiting for db to be ready: its check has failed for 3 s: `test -f x` exited with 1";
+        assert_eq!(waiting.sentence(at(10)), text);
+        let late = Reason::ReadyTimeout { check, answer, after: Duration::from_secs(1) };
+        let text = "not ready in time: its check has failed for 1 s: `test -f x` exited with 1";
+        assert_eq!(late.sentence(at(10)), text);
     }
 
     #[test]

@@ -1,39 +1,52 @@
 //! Asks by running a command.
 
-use std::{os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
+mod output;
+
+use std::{io, os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{process::Command, time::timeout};
 
+use self::output::Output;
+
 /// Whether the command exits with 0 within `limit`. After that its process group is killed, and also when nobody waits for
-/// the answer any more. Its input is empty, and nobody reads what it writes; the rest is as the caller made it.
+/// the answer any more. Its input is empty; the rest is as the caller made it.
 ///
 /// # Errors
-/// The answer in a word or two: `exited with 2`, `ended by signal 9`, `timed out after 2000 ms`.
+/// The answer in a word or two: `exited with 2`, `ended by signal 9`, `timed out after 2000 ms`; and the last line that it
+/// wrote: `exited with 2 and said "no such table"`.
 pub async fn exec(question: std::process::Command, limit: Duration) -> Result<(), String> {
     let mut command = Command::from(question);
+    let unmade = |error: io::Error| format!("cannot run ({error})");
+    let (mut output, ours) = Output::new().map_err(unmade)?;
     command
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(ours.try_clone().map_err(unmade)?)
+        .stderr(ours)
         .kill_on_drop(true)
         .process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("cannot run ({error})"))?;
+    let mut child = command.spawn().map_err(unmade)?;
+    // With our ends of its output, which would keep that open.
+    drop(command);
     let mut group = Group(child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)));
-    let ended = timeout(limit, child.wait()).await;
+    let ended = timeout(limit, output.read_beside(child.wait())).await;
     if ended.is_ok() {
         // Its number may be another's by now.
         group.0 = None;
     }
-    match ended {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(match (status.code(), status.signal()) {
+    let how = match ended {
+        Ok(Ok(status)) if status.success() => return Ok(()),
+        Ok(Ok(status)) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exited with {code}"),
             (None, signal) => format!("ended by signal {}", signal.unwrap_or(0)),
-        }),
-        Ok(Err(error)) => Err(format!("cannot be waited for ({error})")),
-        Err(_) => Err(format!("timed out after {} ms", limit.as_millis())),
-    }
+        },
+        Ok(Err(error)) => format!("cannot be waited for ({error})"),
+        Err(_) => format!("timed out after {} ms", limit.as_millis()),
+    };
+    Err(match output.last_line() {
+        Some(line) => format!("{how} and said \"{line}\""),
+        None => how,
+    })
 }
 
 /// A process group that is killed with this.
@@ -64,6 +77,11 @@ mod tests {
         assert_eq!(exec(question("exit 0"), limit).await, Ok(()));
         assert_eq!(exec(question("exit $ANSWER"), limit).await, Err("exited with 3".to_owned()));
         assert_eq!(exec(question("kill -9 $$"), limit).await, Err("ended by signal 9".to_owned()));
+        let said = "echo one; echo 'disk pool broken:\u{1b}[0m code 42' >&2; echo; exit 5";
+        let answer = "exited with 5 and said \"disk pool broken: code 42\"".to_owned();
+        assert_eq!(exec(question(said), limit).await, Err(answer));
+        let flood = "head -c 1000000 /dev/zero | tr '\\0' x; echo; echo the end; sleep 60 & exit 1";
+        assert_eq!(exec(question(flood), limit).await, Err("exited with 1 and said \"the end\"".to_owned()));
         let short = Duration::from_millis(50);
         assert_eq!(exec(question("sleep 60"), short).await, Err("timed out after 50 ms".to_owned()));
         let missing = std::process::Command::new("/no/such/program");

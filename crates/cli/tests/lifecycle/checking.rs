@@ -105,7 +105,7 @@ fn ready_by_exec_as_its_user() {
     }
     let project = told("ready_by_exec_as_its_user");
     project.up().expect(0);
-    assert_eq!(reason(&project.service("db")), "ready: exec sh");
+    assert_eq!(reason(&project.service("db")), "ready: `sh -c test $(id -u) = 65534`");
     assert_eq!(project.service("api")["phase"], "running");
 }
 
@@ -135,7 +135,7 @@ fn health_fails_too_often() {
     project.up().expect(0);
     wait_for_status(&project, "ok");
     fs::remove_file(project.dir.join("well")).unwrap();
-    let why = "its health check failed 3 times in a row: exec test exited with 1";
+    let why = "its health check failed 3 times in a row: `test -e well` exited with 1";
     wait_for_happened(&project, &format!("api stopping → waiting: {why}; restart 1 of 99 in 100 ms"));
     project.write("well", "");
     wait_for_restarts(&project, "api", 1);
@@ -147,7 +147,7 @@ fn health_waits_out_a_slow_start() {
     let project = told("health_waits_out_a_slow_start");
     let mut up = project.spawn(&["up", "-d"]);
     wait_until("the daemon has the description", || project.run(&["list", "--json"]).out.contains("\"web\""));
-    let not_yet = "exec test exited with 1; it has not been well yet";
+    let not_yet = "`test -e well` exited with 1; it has not been well yet";
     wait_for_reason(&project, "web", &format!("waiting for api to be healthy: {not_yet}"));
     assert_eq!(wait_for_status(&project, "startup")["phase"], "running");
     project.write("well", "");

@@ -5,7 +5,7 @@ use std::fs;
 use super::{happened, place, reason, told, wait_for_reason, wait_for_restarts};
 use crate::story::{Project, kill, wait_until};
 
-const NOT_YET: &str = "waiting for db to be ready: exec test exited with 1 for ";
+const NOT_YET: &str = "waiting for db to be ready: its check has failed for ";
 
 #[test]
 fn dependency_started() {
@@ -40,7 +40,7 @@ fn dependency_ready() {
 fn dependency_healthy() {
     let project = told("dependency_healthy");
     let mut up = begin(&project);
-    let text = "waiting for db to be healthy: exec test exited with 1";
+    let text = "waiting for db to be healthy: `test -e db-well` exited with 1";
     let api = wait_for_reason(&project, "api", text);
     assert_eq!(api["run"], 0);
     assert!(happened(&project).iter().any(|line| line.starts_with("db starting → running")));
@@ -114,7 +114,7 @@ fn dependency_crashes_and_dependents_follow() {
 #[test]
 fn dependency_is_not_ready_in_time() {
     let project = told("dependency_is_not_ready_in_time");
-    let why = "not ready in time: exec test exited with 1 for 1 s; it is not restarted";
+    let why = "not ready in time: its check has failed for 1 s: `test -e db-ready` exited with 1; it is not restarted";
     project.up().expect(1).says(why);
     let db = project.service("db");
     assert_eq!((&db["phase"], reason(&db)), (&"failed".into(), why));
@@ -160,7 +160,8 @@ fn dependency_is_lost_while_a_dependent_waits() {
 #[test]
 fn dependency_never_healthy() {
     let project = told("dependency_never_healthy");
-    let why = "gave up after 1 restart: its health check failed 3 times in a row: exec test exited with 1";
+    let why =
+        "gave up after 1 restart: its health check failed 3 times in a row: `test -e db-well` exited with 1";
     project.up().expect(1).says(why);
     let api = project.service("api");
     assert_eq!(reason(&api), format!("waiting for db to be healthy: {why}"));

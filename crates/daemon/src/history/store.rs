@@ -94,12 +94,12 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the database of this path for reading; nothing is changed.
-    pub(super) fn open_reading(path: &Path) -> Result<Self, HistoryError> {
+    /// Opens the database of this path for reading; nothing is changed. `None`: whoever is making it has not come to its tables.
+    pub(super) fn open_reading(path: &Path) -> Result<Option<Self>, HistoryError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Self::connect(path, flags)?;
-        store.version()?;
-        Ok(store)
+        let version = store.version()?;
+        Ok((version > 0).then_some(store))
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {

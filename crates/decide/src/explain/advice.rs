@@ -1,6 +1,6 @@
 //! What happens next by itself, and what a person can do about it.
 
-use mainstay_model::{Attempts, Condition, Exit, HookName, Reason, ServiceId, SpawnFailureKind};
+use mainstay_model::{Attempts, Condition, Exit, HookName, Reason, ServiceId, SpawnFailureKind, is_command};
 
 use super::{
     Try,
@@ -29,7 +29,7 @@ pub(super) fn next(first: &Told<'_>, root: &Told<'_>) -> String {
 
 /// Whether this check is asked again and again; others come by themselves.
 fn is_probe(check: &str) -> bool {
-    ["tcp ", "http ", "exec "].iter().any(|way| check.starts_with(way))
+    is_command(check) || ["tcp ", "http "].iter().any(|way| check.starts_with(way))
 }
 
 fn reached(until: Condition) -> &'static str {
