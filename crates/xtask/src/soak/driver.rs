@@ -258,9 +258,7 @@ impl<'a> Driver<'a> {
             self.orphaned = None;
             self.deeds.together.push((from, now));
         }
-        if let (true, Some(from)) = (self.gone.contains_key(&Role::Anchor), self.gone.get(&Role::Keeper)) {
-            self.orphaned.get_or_insert(*from);
-        }
+        self.see_who_is_orphaned();
     }
 
     /// One that nobody killed has ended. A daemon follows its keeper.
@@ -388,7 +386,16 @@ impl<'a> Driver<'a> {
             let manner = if is_sudden { "" } else { ", stopped before" };
             self.note(&format!("killed the {} {}{manner}", role.word(), identity.pid))?;
         }
+        // An `up` under way may have a new anchor there before anybody looks again.
+        self.see_who_is_orphaned();
         Ok(())
+    }
+
+    /// Neither anchor nor keeper is there: from the keeper's death on.
+    fn see_who_is_orphaned(&mut self) {
+        if let (true, Some(from)) = (self.gone.contains_key(&Role::Anchor), self.gone.get(&Role::Keeper)) {
+            self.orphaned.get_or_insert(*from);
+        }
     }
 
     fn have_some_end(&mut self) {
