@@ -24,7 +24,8 @@ use crate::{
     logs::Logs,
     memo::made_from,
     notices::notices,
-    probation::{self, Verdicts, Watched},
+    outcomes::OutcomeWaiters,
+    probation::{self, Watched},
     recall::{Left, stray},
     request,
     slot::{HookId, Slot},
@@ -75,7 +76,7 @@ pub(crate) struct Brain {
     pub(crate) generations: Generations,
     /// What is on probation.
     pub(crate) watched: Option<Watched>,
-    pub(crate) verdicts: Verdicts,
+    pub(crate) verdicts: OutcomeWaiters,
     pub(crate) upgrades: Upgrades,
     files: Files,
     readings: Readings,
@@ -109,7 +110,7 @@ impl Brain {
             going_down: recorded.going_down,
             generations: Generations::of(state.dir()),
             watched: Watched::recall(&recorded),
-            verdicts: Verdicts::default(),
+            verdicts: OutcomeWaiters::default(),
             upgrades: Upgrades::default(),
             anchor: Anchor::There,
             recorded,
@@ -185,8 +186,12 @@ impl Brain {
     /// When the loop is to be woken for the project, or for somebody who waits.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
         let project = self.runner.project().wake_at().filter(|at| *at != Moment::NEVER);
-        let waiters =
-            self.waiters.wake_at().into_iter().chain(self.verdicts.wake_at()).chain(self.upgrades.wake_at());
+        let waiters = self
+            .waiters
+            .wake_at()
+            .into_iter()
+            .chain(self.verdicts.wake_at())
+            .chain(self.upgrades.waiters.wake_at());
         project.into_iter().chain(waiters).chain(probation::wake_at(self)).min()
     }
 

@@ -23,6 +23,7 @@ mod logs;
 mod main_loop;
 mod memo;
 mod notices;
+mod outcomes;
 mod probation;
 mod recall;
 mod request;

@@ -39,7 +39,7 @@ const WAKE_LIMIT: usize = 1024;
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Where the daemon finds its things.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What must survive: `applied.json`.
     pub state_dir: PathBuf,

@@ -9,8 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use mainstay_decide::{Change, Probation, Project, Verdict};
 use mainstay_model::{Moment, Reason, ServiceId, Spec, span_text};
-use mainstay_wire::{Answer, AppliedProbation, ErrorCode, ProbationVerdict, ProbationView, Reply, WireError};
-use tokio::sync::oneshot;
+use mainstay_wire::{Answer, AppliedProbation, ErrorCode, ProbationVerdict, ProbationView, WireError};
 
 use crate::{
     brain::Brain,
@@ -228,40 +227,12 @@ fn tell(brain: &mut Brain, code: &'static str, text: &str) {
     brain.followers.tell(&Answer::Note { time, code, text: text.to_owned() });
 }
 
-/// Clients that wait for what becomes of a probation. There are never more than connections.
-#[derive(Debug, Default)]
-pub(crate) struct Verdicts(Vec<Waiter>);
-
-#[derive(Debug)]
-struct Waiter {
-    generation: u64,
-    until: Option<Moment>,
-    reply: oneshot::Sender<Reply>,
-}
-
-impl Verdicts {
-    /// One more; it is answered by the next [`answer_verdicts`] at which its probation is over, or its time is.
-    pub(crate) fn add(&mut self, generation: u64, within: Option<Duration>, reply: oneshot::Sender<Reply>) {
-        let until = within.map(|within| clock::now() + within);
-        self.0.push(Waiter { generation, until, reply });
-    }
-
-    /// When the time of one is over.
-    pub(crate) fn wake_at(&self) -> Option<Moment> {
-        self.0.iter().filter_map(|waiter| waiter.until).min()
-    }
-}
-
 /// Answers those whose wait is over.
 pub(crate) fn answer_verdicts(brain: &mut Brain, now: Moment) {
     let open = brain.watched.as_ref().map(|watched| watched.generation);
     let current = brain.recorded.generation;
-    let is_over = |waiter: &mut Waiter| {
-        let late = waiter.until.is_some_and(|until| until <= now);
-        late || waiter.reply.is_closed() || open != Some(waiter.generation)
-    };
-    let over: Vec<Waiter> = brain.verdicts.0.extract_if(.., is_over).collect();
-    for Waiter { generation, reply, .. } in over {
+    for waiter in brain.verdicts.take_over(now, |generation| open != Some(generation)) {
+        let generation = waiter.number;
         let result = if open == Some(generation) {
             let (verdict, text) = (ProbationVerdict::Open, "it lasts".to_owned());
             Ok(Answer::Verdict { verdict, text, generation: current })
@@ -269,7 +240,7 @@ pub(crate) fn answer_verdicts(brain: &mut Brain, now: Moment) {
             judged(&brain.generations, generation, current)
         };
         // A client that left in this moment needs no answer.
-        let _ = reply.send(result.into());
+        let _ = waiter.reply.send(result.into());
     }
 }
 

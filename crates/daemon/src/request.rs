@@ -55,7 +55,7 @@ pub(crate) fn take(brain: &mut Brain, asked: Asked) {
         Request::Down { kill } => down::down(brain, kill, reply),
         Request::Upgrade { program } => upgrade(brain, program, reply),
         Request::UpgradeVerdict { after, within_ms } => {
-            brain.upgrades.wait(after, within_ms.map(Duration::from_millis), reply);
+            brain.upgrades.waiters.add(after, within_ms.map(Duration::from_millis), reply);
         }
         Request::Explain { service, zone } => explain::explain(brain, &service, zone.as_deref(), reply),
         Request::History { .. } | Request::Report { .. } => {

@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{brain::Brain, clock, main_loop::Options, request, wake::Wake};
+use crate::{brain::Brain, main_loop::Options, outcomes::OutcomeWaiters, request, wake::Wake};
 
 /// How long the new program may take to look at the state.
 const CHECK_PATIENCE: Duration = Duration::from_secs(20);
@@ -25,37 +25,20 @@ const WORDS_LIMIT: u64 = 4096;
 pub(crate) struct Upgrades {
     latest: Option<UpgradeView>,
     is_asked: bool,
-    waiters: Vec<Waiter>,
-    places: Option<Options>,
-}
-
-/// One that waits for an outcome. There are never more than connections.
-#[derive(Debug)]
-struct Waiter {
-    after: u64,
-    until: Option<Moment>,
-    reply: oneshot::Sender<Reply>,
+    /// Each knows the number of the latest before its own.
+    pub(crate) waiters: OutcomeWaiters,
+    places: Options,
 }
 
 impl Upgrades {
     /// Of a daemon that finds its things there; `latest` is what the keeper knows.
     pub(crate) fn new(places: Options, latest: Option<UpgradeView>) -> Self {
-        Self { latest, places: Some(places), ..Self::default() }
+        Self { latest, places, ..Self::default() }
     }
 
     /// The anchor says what became of one.
     pub(crate) fn heard(&mut self, upgrade: UpgradeView) {
         self.latest = Some(upgrade);
-    }
-
-    /// One more that waits; answered by the next [`answer`] at which it is known, or too late.
-    pub(crate) fn wait(&mut self, after: u64, within: Option<Duration>, reply: oneshot::Sender<Reply>) {
-        self.waiters.push(Waiter { after, until: within.map(|within| clock::now() + within), reply });
-    }
-
-    /// When the time of one that waits is over.
-    pub(crate) fn wake_at(&self) -> Option<Moment> {
-        self.waiters.iter().filter_map(|waiter| waiter.until).min()
     }
 
     fn is_known_after(&self, number: u64) -> bool {
@@ -76,7 +59,7 @@ pub(crate) fn ask(
     wakes: mpsc::Sender<Wake>,
     reply: oneshot::Sender<Reply>,
 ) {
-    let Some(places) = brain.upgrades.places.clone() else { return };
+    let places = brain.upgrades.places.clone();
     if brain.upgrades.is_under_way() {
         let error = WireError::new(ErrorCode::Failed, "an upgrade is under way")
             .with_help("wait until `mainstay daemon upgrade` has ended");
@@ -155,14 +138,9 @@ pub(crate) fn checked(
 
 /// Answers those whose wait is over.
 pub(crate) fn answer(brain: &mut Brain, now: Moment) {
-    let upgrades = &mut brain.upgrades;
-    let waiters = std::mem::take(&mut upgrades.waiters);
-    let (over, open): (Vec<Waiter>, Vec<Waiter>) = waiters.into_iter().partition(|waiter| {
-        waiter.until.is_some_and(|until| until <= now)
-            || waiter.reply.is_closed()
-            || upgrades.is_known_after(waiter.after)
-    });
-    upgrades.waiters = open;
+    let mut waiters = std::mem::take(&mut brain.upgrades.waiters);
+    let over = waiters.take_over(now, |number| brain.upgrades.is_known_after(number));
+    brain.upgrades.waiters = waiters;
     if over.is_empty() {
         return;
     }
