@@ -55,3 +55,5 @@ pub use said::Said;
 pub use schema::schema;
 pub use shape::INSTANCES_LIMIT;
 pub use starter::STARTER;
+pub use suggest::nearest;
+pub use value::{Fault, duration, duration_text, size};

@@ -1,7 +1,7 @@
 //! Words in messages: "did you mean …?", lists, quotes. Knows nothing of what they mean.
 
 /// The word nearest to `wrong`, when it is near enough to be what was meant.
-pub(crate) fn nearest<'a>(wrong: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase().replace('-', "_");
     words
         .into_iter()

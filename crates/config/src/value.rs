@@ -12,10 +12,13 @@ const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 /// What is wrong with a word.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) code: Code,
-    pub(crate) message: String,
-    pub(crate) help: String,
+pub struct Fault {
+    /// Which rule it breaks.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
 }
 
 impl Fault {
@@ -25,7 +28,10 @@ impl Fault {
 }
 
 /// Reads `500ms`, `5s`, `1h 30m`. A day is 24 hours.
-pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
+///
+/// # Errors
+/// It is no duration, has no unit, is negative or longer than ten years.
+pub fn duration(text: &str) -> Result<Duration, Fault> {
     let fault = |message: String, help: &str| Fault::new(Code::InvalidDuration, message, help);
     let trimmed = text.trim();
     if trimmed.parse::<f64>().is_ok_and(f64::is_finite) && !trimmed.starts_with('-') {
@@ -70,7 +76,10 @@ const UNITS: &[(&str, u64)] = &[
 ];
 
 /// Reads `200MiB`, `1GB`, `1.5 GiB`: decimal units count in thousands, those with an `i` in 1024.
-pub(crate) fn size(text: &str) -> Result<Bytes, Fault> {
+///
+/// # Errors
+/// It is no size, has no unit or does not fit.
+pub fn size(text: &str) -> Result<Bytes, Fault> {
     let fault = |message: String, help: String| Fault::new(Code::InvalidSize, message, help);
     let trimmed = text.trim();
     let number_end = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
@@ -181,7 +190,7 @@ pub(crate) fn http_url(text: &str) -> Result<(), Fault> {
 }
 
 /// `1h 30m`, for a message; [`duration`] reads it back.
-pub(crate) fn duration_text(span: Duration) -> String {
+pub fn duration_text(span: Duration) -> String {
     let round = jiff::SignedDuration::try_from(span).ok();
     let span = round.and_then(|span| jiff::Span::try_from(span).ok()).unwrap_or_default();
     let balanced = span.round(jiff::SpanRound::new().largest(Unit::Hour).smallest(Unit::Nanosecond));

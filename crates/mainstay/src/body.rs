@@ -1,0 +1,242 @@
+//! What the controller holds of a service, whatever kind it is: begin, live, end. A file per kind would say little more than
+//! the four impls here.
+
+use std::{any::Any, future::Future, pin::Pin, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    Blocking, Context, Error, Periodic, Permanent, Reload, Result, Service, ServiceConfig, SettingValues,
+    SingleShot,
+};
+
+/// One act of a body.
+pub(crate) type Act<'a, T = ()> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
+
+/// A configuration without its type.
+pub(crate) type AnyConfig = Box<dyn Any + Send>;
+
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lived {
+    /// It was asked to end, or has done what it was for.
+    Over,
+    /// It is to be made anew, in the same process.
+    Again,
+}
+
+/// What a body is asked to do while it lives.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Go on with this configuration.
+    Configure(AnyConfig),
+}
+
+/// A service that has been made.
+pub(crate) trait Body {
+    /// It is ready once this is done.
+    fn start<'a>(&'a mut self, ctx: &'a Context) -> Act<'a>;
+    /// Until it is asked to stop, or ends by itself.
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived>;
+    /// However `live` ended.
+    fn stop<'a>(&'a mut self, ctx: &'a Context) -> Act<'a>;
+}
+
+/// How a service of some type is made.
+#[derive(Clone, Copy)]
+pub struct Maker {
+    /// Reads its configuration; `None` when there are problems.
+    pub(crate) read: fn(&mut SettingValues) -> Option<AnyConfig>,
+    /// Makes it.
+    pub(crate) make: fn(AnyConfig, &Context) -> Result<Box<dyn Body>>,
+    /// Whether its life ends by itself.
+    pub(crate) is_single_shot: bool,
+}
+
+/// How a service of this type, with a body of this kind, is made.
+pub(crate) fn maker<T: Service, B: Body + From<T> + Kind + 'static>() -> Maker {
+    Maker {
+        read: |values| T::Config::read(values).map(|config| Box::new(config) as AnyConfig),
+        make: |config, ctx| {
+            let made = T::make(taken::<T::Config>(config)?, ctx)?;
+            Ok(Box::new(B::from(made)))
+        },
+        is_single_shot: B::IS_SINGLE_SHOT,
+    }
+}
+
+/// What is known of a kind without a body.
+pub(crate) trait Kind {
+    /// Whether it ends by itself.
+    const IS_SINGLE_SHOT: bool = false;
+}
+
+fn taken<C: 'static>(config: AnyConfig) -> Result<C> {
+    let right = config.downcast::<C>();
+    right.map(|config| *config).map_err(|_| Error::new("the configuration is one of another service"))
+}
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident, single shot: $is:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(crate) struct $name<T>(T);
+
+        impl<T> From<T> for $name<T> {
+            fn from(service: T) -> Self {
+                Self(service)
+            }
+        }
+
+        impl<T: $kind> Kind for $name<T> {
+            const IS_SINGLE_SHOT: bool = $is;
+        }
+    )*};
+}
+
+bodies! {
+    /// Of [`Permanent`].
+    PermanentBody: Permanent, single shot: false;
+    /// Of [`Blocking`].
+    BlockingBody: Blocking, single shot: false;
+    /// Of [`SingleShot`].
+    SingleShotBody: SingleShot, single shot: true;
+    /// Of [`Periodic`].
+    PeriodicBody: Periodic, single shot: false;
+}
+
+impl<T: Permanent> Body for PermanentBody<T> {
+    fn start<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.start(ctx))
+    }
+
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+        Box::pin(async move {
+            loop {
+                tokio::select! {
+                    () = ctx.stopped() => return Ok(Lived::Over),
+                    Some(Job::Configure(config)) = jobs.recv() => {
+                        let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
+                        if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                            return Ok(Lived::Again);
+                        }
+                        ctx.reloaded();
+                    }
+                }
+            }
+        })
+    }
+
+    fn stop<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.stop(ctx))
+    }
+}
+
+impl<T: Blocking> Body for BlockingBody<T> {
+    fn start<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.on_start(ctx))
+    }
+
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+        Box::pin(async move {
+            let mut again = Lived::Over;
+            let mut run = std::pin::pin!(self.0.run(ctx));
+            loop {
+                tokio::select! {
+                    ended = &mut run => return ended.map(|()| again),
+                    Some(Job::Configure(config)) = jobs.recv() => {
+                        if let Err(config) = ctx.offer_config(config) {
+                            drop(config);
+                            again = Lived::Again;
+                            ctx.end();
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    fn stop<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.on_stop(ctx))
+    }
+}
+
+impl<T: SingleShot> Body for SingleShotBody<T> {
+    fn start<'a>(&'a mut self, _ctx: &'a Context) -> Act<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn live<'a>(&'a mut self, ctx: &'a Context, _jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+        Box::pin(async move { self.0.execute(ctx).await.map(|()| Lived::Over) })
+    }
+
+    fn stop<'a>(&'a mut self, _ctx: &'a Context) -> Act<'a> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Longer than this, no timer is set: only a trigger brings the next tick.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl<T: Periodic> PeriodicBody<T> {
+    /// A tick that fails is told; the next one comes at its time.
+    async fn tick(&mut self, ctx: &Context) {
+        match self.0.tick(ctx).await {
+            Ok(()) => ctx.went_well(),
+            Err(error) => ctx.went_wrong(&error),
+        }
+    }
+
+    /// The moment of the tick after one that began, or was due, at `last`.
+    fn next_after(&self, last: Instant) -> Option<Instant> {
+        let interval = self.0.interval();
+        (interval <= LONGEST_INTERVAL).then(|| (last + interval).max(Instant::now()))
+    }
+}
+
+impl<T: Periodic> Body for PeriodicBody<T> {
+    fn start<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.on_start(ctx))
+    }
+
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let mut next = if self.0.ticks_at_start() { Some(begun) } else { self.next_after(begun) };
+            while ctx.is_running() {
+                let due = async {
+                    match next {
+                        Some(at) => tokio::time::sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = ctx.stopped() => break,
+                    () = due => {
+                        let begun = Instant::now();
+                        self.tick(ctx).await;
+                        next = self.next_after(begun);
+                    }
+                    () = ctx.triggered() => {
+                        let begun = Instant::now();
+                        self.tick(ctx).await;
+                        next = self.next_after(begun);
+                    }
+                    Some(Job::Configure(config)) = jobs.recv() => {
+                        let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
+                        if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                            return Ok(Lived::Again);
+                        }
+                        next = self.next_after(Instant::now());
+                        ctx.reloaded();
+                    }
+                }
+            }
+            Ok(Lived::Over)
+        })
+    }
+
+    fn stop<'a>(&'a mut self, ctx: &'a Context) -> Act<'a> {
+        Box::pin(self.0.on_stop(ctx))
+    }
+}

@@ -1,0 +1,313 @@
+//! The command line of a program that is made of services: which one to run, with which configuration.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::{
+    Ending, Registration, Registry,
+    controller::{Life, Outlet, TimeLimits, orders},
+    process::Process,
+    settings::{ConfigProblem, Inputs, SettingShape, starter},
+};
+
+/// What is known of a program that is made of services.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// The `main` of a program that is made of services. With a [`Registry`] in the brackets, of those; else of all that have
+/// [`#[service]`](crate::service).
+#[macro_export]
+macro_rules! main {
+    () => {
+        $crate::main!($crate::Registry::discover());
+    };
+    ($registry:expr) => {
+        fn main() -> ::std::process::ExitCode {
+            let program =
+                $crate::Program { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+            $crate::run_program(program, $registry, ::std::env::args_os())
+        }
+    };
+}
+
+/// Does what the command line says. [`main!`](crate::main) calls this.
+pub fn run_program(
+    program: Program,
+    registry: Registry,
+    words: impl IntoIterator<Item = OsString>,
+) -> ExitCode {
+    let matches = match command(program, &registry).try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version are no failure; who closed our output has seen enough.
+            let _ = error.print();
+            return if error.use_stderr() { Ending::Usage.into() } else { Ending::Done.into() };
+        }
+    };
+    if let Err(error) = registry.check() {
+        return refuse(Ending::InvalidConfig, &error.to_string());
+    }
+    match matches.subcommand() {
+        Some(("list", _)) => list(&registry),
+        Some(("config", matches)) => config(program, &registry, matches),
+        Some(_) | None => match chosen(program, &registry, &matches) {
+            Ok(chosen) => run(chosen),
+            Err((ending, words)) => refuse(ending, &words),
+        },
+    }
+}
+
+fn refuse(ending: Ending, words: &str) -> ExitCode {
+    // Nobody is left to be told when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "error: {words}");
+    ending.into()
+}
+
+fn say(words: &str) -> ExitCode {
+    // Who closed our output has seen enough.
+    let _ = std::io::stdout().write_all(words.as_bytes());
+    Ending::Done.into()
+}
+
+fn command(program: Program, registry: &Registry) -> Command {
+    let names: Vec<&str> = registry.names().collect();
+    let about = match names.as_slice() {
+        [name] => format!("Runs the service `{name}`"),
+        names => format!("Runs one of the services {}", names.join(", ")),
+    };
+    let mut command = Command::new(program.name)
+        .version(program.version)
+        .about(about)
+        .args_conflicts_with_subcommands(true)
+        .arg(Arg::new("config").value_name("CONFIG").help("The file with its settings; `-` for none"))
+        .arg(Arg::new("service").value_name("SERVICE").help("Which service, when there are several"))
+        .arg(Arg::new("instance").value_name("INSTANCE").help("Which instance of it [default: 1]"))
+        .subcommand(Command::new("list").about("Lists the services of this program"))
+        .subcommand(config_command());
+    for shape in registry.all().iter().flat_map(Registration::settings) {
+        let flag = flag_of(&shape);
+        if command.get_arguments().any(|known| known.get_id().as_str() == flag) {
+            continue;
+        }
+        let help = shape.help.lines().next().unwrap_or_default().to_owned();
+        let default = shape.default.filter(|_| !shape.kind.is_secret);
+        let help = default.map_or(help.clone(), |default| format!("{help} [default: {default}]"));
+        command = command.arg(
+            Arg::new(flag.clone())
+                .long(flag)
+                .value_name("VALUE")
+                .help(help)
+                .help_heading("Settings")
+                // A secret on a command line can be read by everybody.
+                .hide(shape.kind.is_secret)
+                .allow_hyphen_values(true)
+                .action(ArgAction::Set),
+        );
+    }
+    command
+}
+
+fn config_command() -> Command {
+    Command::new("config")
+        .about("Shows and makes configurations")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("show").about("Each setting, its value, and where it came from").arg(of_service()),
+        )
+        .subcommand(
+            Command::new("init")
+                .about("Writes a file with every setting at its default")
+                .arg(Arg::new("file").value_name("FILE").help("Where [default: PROGRAM.toml]")),
+        )
+        .subcommand(Command::new("schema").about("The settings as a JSON Schema").arg(of_service()))
+}
+
+fn of_service() -> Arg {
+    Arg::new("service").value_name("SERVICE").help("Which service, when there are several")
+}
+
+/// The argument of a setting: `max_size` as `max-size`.
+fn flag_of(shape: &SettingShape) -> String {
+    shape.name.replace('_', "-")
+}
+
+/// A service that is to be run, with everything that is said of it.
+struct Chosen {
+    registration: Registration,
+    name: &'static str,
+    instance: String,
+    inputs: Inputs,
+}
+
+type Refusal = (Ending, String);
+
+fn chosen(program: Program, registry: &Registry, matches: &ArgMatches) -> Result<Chosen, Refusal> {
+    let said = |name: &str| matches.get_one::<String>(name).cloned();
+    let file = file_of(program, said("config").as_deref());
+    let name = said("service");
+    let registration = find(registry, name.as_deref(), file.as_deref())?;
+    let mut inputs = Inputs::new(registration, name.as_deref().unwrap_or(registration.name()), file);
+    let shapes = registration.settings();
+    for other in registry.all().iter().flat_map(Registration::settings) {
+        let flag = flag_of(&other);
+        let Some(text) = said(&flag) else { continue };
+        let Some(shape) = shapes.iter().find(|shape| flag_of(shape) == flag) else {
+            let words = format!("`{}` has no setting `{}`", registration.name(), other.name);
+            return Err((Ending::Usage, words));
+        };
+        inputs.arguments.push((shape.name.to_owned(), text));
+    }
+    let name: &'static str = match name {
+        // It lives as long as the process.
+        Some(name) if name != registration.name() => Box::leak(name.into_boxed_str()),
+        Some(_) | None => registration.name(),
+    };
+    let instance = said("instance").unwrap_or_else(|| "1".to_owned());
+    Ok(Chosen { registration: *registration, name, instance, inputs })
+}
+
+/// The registered type of this name, of the name that a file gives another, or the only one.
+fn find<'a>(
+    registry: &'a Registry,
+    name: Option<&str>,
+    file: Option<&Path>,
+) -> Result<&'a Registration, Refusal> {
+    let names = || registry.names().collect::<Vec<_>>().join(", ");
+    let Some(name) = name else {
+        return match registry.all() {
+            [only] => Ok(only),
+            [] => Err((Ending::Usage, "this program has no services: put #[service] on one".to_owned())),
+            _ => Err((Ending::Usage, format!("which service? there are: {}", names()))),
+        };
+    };
+    let uses = file.and_then(|file| Inputs::uses(file, name));
+    let wanted = uses.as_deref().unwrap_or(name);
+    let wanted = wanted.rsplit_once(':').map_or(wanted, |(_, service)| service);
+    registry
+        .get(wanted)
+        .ok_or_else(|| (Ending::Usage, format!("there is no service `{wanted}`; there are: {}", names())))
+}
+
+/// The file that is said, or one in the usual places.
+fn file_of(program: Program, said: Option<&str>) -> Option<PathBuf> {
+    match said {
+        Some("-") => None,
+        Some(path) => Some(PathBuf::from(path)),
+        None => usual_files(program).into_iter().find(|path| path.is_file()),
+    }
+}
+
+/// Where a program looks for its file.
+fn usual_files(program: Program) -> Vec<PathBuf> {
+    let name = format!("{}.toml", program.name);
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let user = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    let mut places = vec![PathBuf::from(&name)];
+    places.extend(user.map(|user| user.join(program.name).join(&name)));
+    places.push(Path::new("/etc").join(program.name).join(&name));
+    places
+}
+
+fn run(chosen: Chosen) -> ExitCode {
+    let process = match Process::begin() {
+        Ok(process) => process,
+        Err(error) => return refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
+    };
+    let limits = match TimeLimits::of(&chosen.registration) {
+        Ok(limits) => limits,
+        Err(words) => return refuse(Ending::InvalidConfig, &words),
+    };
+    if chosen.inputs.file.is_none() {
+        tracing::debug!("no configuration file is there: it runs on its defaults");
+    }
+    let (send, receive) = orders();
+    let outlet: Arc<dyn Outlet> = Arc::<crate::notify::Notifier>::clone(&process.notifier);
+    let inputs = chosen.inputs;
+    let maker = (chosen.registration.maker)();
+    let life = Life {
+        registration: chosen.registration,
+        name: chosen.name,
+        instance: chosen.instance,
+        read: Box::new(move || inputs.read(maker.read)),
+        limits,
+        outlet,
+        guard: Arc::clone(&process.guard),
+    };
+    let begun = process.forward_signals(send.clone(), limits.stop);
+    match begun.and_then(|()| process.run(life.run(send, receive))) {
+        Ok(ending) => ending.into(),
+        Err(error) => refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
+    }
+}
+
+fn list(registry: &Registry) -> ExitCode {
+    say(&registry.names().map(|name| format!("{name}\n")).collect::<String>())
+}
+
+fn config(program: Program, registry: &Registry, matches: &ArgMatches) -> ExitCode {
+    match matches.subcommand() {
+        Some(("init", matches)) => init(program, registry, matches.get_one::<String>("file")),
+        Some(("show", matches)) => show(program, registry, matches),
+        Some(("schema", matches)) => schema(registry, matches),
+        Some(_) | None => Ending::Usage.into(),
+    }
+}
+
+fn init(program: Program, registry: &Registry, file: Option<&String>) -> ExitCode {
+    let path = file.map_or_else(|| PathBuf::from(format!("{}.toml", program.name)), PathBuf::from);
+    let text = starter(registry.all().iter().map(|one| (one.name(), one.settings())));
+    let written = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => say(&format!("{} has every setting at its default\n", path.display())),
+        Err(error) => refuse(Ending::Failed, &format!("cannot make `{}`: {error}", path.display())),
+    }
+}
+
+fn show(program: Program, registry: &Registry, matches: &ArgMatches) -> ExitCode {
+    let name = matches.get_one::<String>("service").map(String::as_str);
+    let file = file_of(program, None);
+    let registration = match find(registry, name, file.as_deref()) {
+        Ok(registration) => registration,
+        Err((ending, words)) => return refuse(ending, &words),
+    };
+    let inputs = Inputs::new(registration, name.unwrap_or(registration.name()), file);
+    match inputs.read((registration.maker)().read) {
+        Ok((_, explained)) => {
+            let line = |one: &crate::Explained| {
+                let value = one.value.as_deref().unwrap_or("(not set)");
+                format!("{} = {value}  # {}\n", one.name, one.origin)
+            };
+            say(&explained.iter().map(line).collect::<String>())
+        }
+        Err(problems) => refuse(Ending::InvalidConfig, &listed(&problems)),
+    }
+}
+
+fn listed(problems: &[ConfigProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: ")
+}
+
+fn schema(registry: &Registry, matches: &ArgMatches) -> ExitCode {
+    let name = matches.get_one::<String>("service").map(String::as_str);
+    match find(registry, name, None) {
+        Ok(registration) => say(&format!("{:#}\n", crate::settings::schema(&registration.settings()))),
+        Err((ending, words)) => refuse(ending, &words),
+    }
+}

@@ -1,0 +1,278 @@
+//! What a running service knows of the world around it, and how it speaks to it. It may be cloned and sent to other threads.
+
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    Error, Explained, Result,
+    body::AnyConfig,
+    controller::{Order, Outlet},
+    panics::guarded,
+};
+
+/// Most tasks that a service has at once.
+const TASKS_LIMIT: usize = 100_000;
+
+/// A running service's view of the world.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    instance: String,
+    /// Whether it is to go on.
+    running: watch::Sender<bool>,
+    trigger: Notify,
+    orders: mpsc::Sender<Order>,
+    outlet: Arc<dyn Outlet>,
+    explained: Vec<Explained>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    config: Mutex<Offer>,
+    offered: Notify,
+}
+
+/// Where a changed configuration waits for a body that asks.
+#[derive(Default)]
+enum Offer {
+    /// It has never asked.
+    #[default]
+    Unwanted,
+    /// It asks, or has asked.
+    Wanted(Option<AnyConfig>),
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Context of {}", self.id())
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        name: &'static str,
+        instance: String,
+        explained: Vec<Explained>,
+        orders: mpsc::Sender<Order>,
+        outlet: Arc<dyn Outlet>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            name,
+            instance,
+            running: watch::Sender::new(true),
+            trigger: Notify::new(),
+            orders,
+            outlet,
+            explained,
+            tasks: Mutex::default(),
+            config: Mutex::default(),
+            offered: Notify::new(),
+        }))
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        self.0.name
+    }
+
+    /// Which instance of it this is; `1` when there is one.
+    pub fn instance(&self) -> &str {
+        &self.0.instance
+    }
+
+    /// Name and instance, as they are shown: `worker@2`, and the name alone for instance 1.
+    pub fn id(&self) -> String {
+        match self.0.instance.as_str() {
+            "1" => self.0.name.to_owned(),
+            instance => format!("{}@{instance}", self.0.name),
+        }
+    }
+
+    /// Each setting's value and where it came from.
+    pub fn settings(&self) -> &[Explained] {
+        &self.0.explained
+    }
+
+    /// Whether it is to go on; false from the moment at which it is asked to stop.
+    pub fn is_running(&self) -> bool {
+        *self.0.running.borrow()
+    }
+
+    /// Waits until it is asked to stop.
+    pub async fn stopped(&self) {
+        let mut running = self.0.running.subscribe();
+        // The sender lives as long as we do.
+        let _ = running.wait_for(|running| !running).await;
+    }
+
+    /// Waits for this time, or until it is asked to stop; whether the time has passed.
+    pub async fn sleep(&self, span: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stopped() => false,
+            () = tokio::time::sleep(span) => true,
+        }
+    }
+
+    /// Does this unless it is asked to stop meanwhile: then `None`, and what was not done is dropped.
+    pub async fn until_stopped<T>(&self, act: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stopped() => None,
+            done = act => Some(done),
+        }
+    }
+
+    /// Does this beside the service. When it fails or panics, the service ends with that error. When the service ends, it has
+    /// the rest of the stop's time to end as well, and is dropped then.
+    ///
+    /// To be called on the service's own thread; it fails on others.
+    pub fn spawn(&self, what: &str, task: impl Future<Output = Result> + 'static) {
+        let (ctx, what) = (self.clone(), what.to_owned());
+        let mut tasks = locked(&self.0.tasks);
+        tasks.retain(|task| !task.is_finished());
+        if tasks.len() >= TASKS_LIMIT {
+            let error = Error::new(format!(
+                "{TASKS_LIMIT} tasks are running, and no more can be: `{what}` is not begun"
+            ));
+            return self.order(Order::Fail(error));
+        }
+        tasks.push(tokio::task::spawn_local(async move {
+            if let Err(error) = guarded(task).await {
+                ctx.order(Order::Fail(error.while_doing(what)));
+            }
+        }));
+    }
+
+    /// Does on another thread what would hold up this one.
+    ///
+    /// # Errors
+    /// What `work` fails with; a panic in it is an error too.
+    pub async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Tells people what it does at the moment, in a few words.
+    pub fn say(&self, words: &str) {
+        self.0.outlet.status(words);
+    }
+
+    /// Asks for the next tick of a [`Periodic`](crate::Periodic) service now. Asked several times before it begins, it comes
+    /// once.
+    pub fn trigger(&self) {
+        self.0.trigger.notify_one();
+    }
+
+    /// Asks this very service to stop.
+    pub fn stop(&self) {
+        self.order(Order::Stop);
+    }
+
+    /// Asks for this service to be stopped, made anew and started, in the same process.
+    pub fn restart(&self) {
+        self.order(Order::Restart);
+    }
+
+    /// Waits for a changed configuration. Who has asked once is not restarted for one any more: it is to ask again.
+    ///
+    /// # Errors
+    /// `C` is not the configuration of this service.
+    pub async fn next_config<C: crate::ServiceConfig>(&self) -> Result<C> {
+        loop {
+            let offered = self.0.offered.notified();
+            if let Some(config) = self.take_config() {
+                let config: Box<dyn Any> = config;
+                let right = config.downcast::<C>();
+                self.reloaded();
+                return right
+                    .map(|config| *config)
+                    .map_err(|_| Error::new("this is not the configuration of this service"));
+            }
+            offered.await;
+        }
+    }
+
+    fn take_config(&self) -> Option<AnyConfig> {
+        let mut offer = locked(&self.0.config);
+        match &mut *offer {
+            Offer::Wanted(config) => config.take(),
+            Offer::Unwanted => {
+                *offer = Offer::Wanted(None);
+                None
+            }
+        }
+    }
+
+    /// Lets the body have a new configuration if it ever asked; gives it back otherwise.
+    pub(crate) fn offer_config(&self, config: AnyConfig) -> std::result::Result<(), AnyConfig> {
+        match &mut *locked(&self.0.config) {
+            Offer::Wanted(place) => *place = Some(config),
+            Offer::Unwanted => return Err(config),
+        }
+        self.0.offered.notify_waiters();
+        Ok(())
+    }
+
+    pub(crate) fn reloaded(&self) {
+        self.0.outlet.ready("running");
+    }
+
+    pub(crate) fn went_well(&self) {
+        self.0.outlet.status("running");
+    }
+
+    pub(crate) fn went_wrong(&self, error: &Error) {
+        tracing::error!("{error}");
+        self.0.outlet.status(&error.to_string());
+    }
+
+    /// From now on it is to stop.
+    pub(crate) fn end(&self) {
+        self.0.running.send_replace(false);
+    }
+
+    pub(crate) async fn triggered(&self) {
+        self.0.trigger.notified().await;
+    }
+
+    pub(crate) fn order(&self, order: Order) {
+        // A full queue means that as much is to come already; a closed one that all is over.
+        let _ = self.0.orders.try_send(order);
+    }
+
+    /// Waits for the tasks.
+    pub(crate) async fn tasks_ended(&self) {
+        let tasks = std::mem::take(&mut *locked(&self.0.tasks));
+        for task in tasks {
+            // It tells by itself how it ended.
+            let _ = task.await;
+        }
+    }
+
+    /// Drops what has not ended.
+    pub(crate) fn abort_tasks(&self) {
+        for task in locked(&self.0.tasks).drain(..) {
+            task.abort();
+        }
+    }
+}
+
+/// A lock that a panic cannot close for ever: what it guards is whole at each moment.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

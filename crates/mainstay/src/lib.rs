@@ -1,0 +1,71 @@
+//! The library with which a service is written once, and runs by hand, under a supervisor, as one task among many and in a
+//! container, unchanged.
+//!
+//! A service is a struct with [`#[service]`](service) that implements one of four kinds: [`Permanent`], [`Blocking`],
+//! [`SingleShot`] or [`Periodic`]. [`main!`] makes the program.
+//!
+//! ```no_run
+//! use mainstay::prelude::*;
+//!
+//! #[derive(ServiceConfig)]
+//! struct HelloWorldConfig {
+//!     /// Time between two greetings.
+//!     #[default("5s")]
+//!     interval: Duration,
+//!     /// What is said.
+//!     #[default("Hello World!")]
+//!     message: String,
+//! }
+//!
+//! #[service]
+//! struct HelloWorld {
+//!     config: HelloWorldConfig,
+//! }
+//!
+//! impl Blocking for HelloWorld {
+//!     async fn run(&mut self, ctx: &Context) -> Result {
+//!         while ctx.is_running() {
+//!             info!("{}", self.config.message);
+//!             ctx.sleep(self.config.interval).await;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! mainstay::main!();
+//! ```
+
+// The attributes name this crate as whoever uses them does; so do its own tests and examples.
+extern crate self as mainstay;
+
+mod body;
+mod command;
+mod context;
+mod controller;
+mod ending;
+mod error;
+mod guard;
+mod kind;
+mod log;
+mod notify;
+mod panics;
+pub mod prelude;
+#[doc(hidden)]
+pub mod private;
+mod process;
+mod registry;
+mod service;
+mod settings;
+
+pub use command::{Program, run_program};
+pub use context::Context;
+pub use ending::Ending;
+pub use error::{Error, Result};
+pub use kind::{Blocking, Periodic, Permanent, Reload, SingleShot};
+pub use mainstay_macros::{ServiceConfig, service};
+pub use registry::{Registered, Registration, Registry, RegistryError};
+pub use service::{NoConfig, Place, Service};
+pub use settings::{
+    ConfigProblem, Explained, Origin, Secret, ServiceConfig, Setting, SettingKind, SettingShape,
+    SettingValues, Source,
+};

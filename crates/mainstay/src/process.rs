@@ -1,0 +1,95 @@
+//! What a process has once: its signals, its log, its supervisor's ear, the guard, and the one thread on which services run.
+
+use std::{future::Future, io, sync::Arc, thread};
+
+use signal_hook::{
+    consts::signal::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use tokio::{sync::mpsc, task::LocalSet};
+
+use crate::{
+    Ending,
+    controller::{Order, Outlet},
+    guard::Guard,
+    log,
+    notify::Notifier,
+    panics,
+};
+
+/// What the services of this process share.
+pub(crate) struct Process {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) notifier: Arc<Notifier>,
+}
+
+impl Process {
+    /// To be called once, before anything else is opened.
+    pub(crate) fn begin() -> io::Result<Self> {
+        let notifier = Arc::new(Notifier::from_environment());
+        log::begin();
+        panics::install_hook();
+        Ok(Self { guard: Guard::begin()?, notifier })
+    }
+
+    /// Runs this on the one thread, with what has to be done beside it.
+    pub(crate) fn run(&self, life: impl Future<Output = Ending>) -> io::Result<Ending> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().enable_io().build()?;
+        let local = LocalSet::new();
+        let notifier = Arc::clone(&self.notifier);
+        Ok(local.block_on(&runtime, async move {
+            if let Some(interval) = notifier.alive_interval() {
+                tokio::task::spawn_local(async move {
+                    loop {
+                        notifier.alive();
+                        tokio::time::sleep(interval).await;
+                    }
+                });
+            }
+            life.await
+        }))
+    }
+
+    /// Hands the signals over: INT and TERM stop, HUP reloads. A body that does not yield has its time as well.
+    pub(crate) fn forward_signals(
+        &self,
+        orders: mpsc::Sender<Order>,
+        patience: std::time::Duration,
+    ) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let guard = Arc::clone(&self.guard);
+        let watch = move || {
+            let mut armed = None;
+            for signal in signals.forever() {
+                let order = if signal == SIGHUP { Order::Reload } else { Order::Stop };
+                if matches!(order, Order::Stop) {
+                    armed.get_or_insert_with(|| {
+                        guard.arm(patience * 2, "it was asked to end, and does not yield")
+                    });
+                }
+                // A full queue means that it is asked already.
+                let _ = orders.try_send(order);
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(watch)?;
+        Ok(())
+    }
+}
+
+impl Outlet for Notifier {
+    fn ready(&self, words: &str) {
+        Self::ready(self, words);
+    }
+
+    fn reloading(&self) {
+        Self::reloading(self);
+    }
+
+    fn stopping(&self, words: &str) {
+        Self::stopping(self, words);
+    }
+
+    fn status(&self, words: &str) {
+        Self::status(self, words);
+    }
+}

@@ -1,0 +1,114 @@
+//! Everything that is said of one service's settings, read anew each time: the file, credentials, the environment, arguments.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    ConfigProblem, Explained, FileLayer, Layers, Origin, SettingShape, SettingValues, Source,
+    layers::variable_of,
+};
+use crate::{Registration, body::AnyConfig};
+
+/// Where a service's settings are looked for.
+pub(crate) struct Inputs {
+    service: String,
+    shapes: fn() -> Vec<SettingShape>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) sources: Vec<Box<dyn Source>>,
+    /// Settings by name.
+    pub(crate) arguments: Vec<(String, String)>,
+}
+
+impl Inputs {
+    /// Of a service, which the file calls `name`.
+    pub(crate) fn new(registration: &Registration, name: &str, file: Option<PathBuf>) -> Self {
+        let shapes = registration.settings;
+        Self { service: name.to_owned(), shapes, file, sources: Vec::new(), arguments: Vec::new() }
+    }
+
+    /// The type that a file names for a service (`use`).
+    pub(crate) fn uses(file: &Path, service: &str) -> Option<String> {
+        let text = fs::read_to_string(file).ok()?;
+        FileLayer::read(file, &text, service).ok()?.uses
+    }
+
+    /// Reads all of it now.
+    pub(crate) fn read(
+        &self,
+        read: fn(&mut SettingValues) -> Option<AnyConfig>,
+    ) -> Result<(AnyConfig, Vec<Explained>), Vec<ConfigProblem>> {
+        let layers = self.layers().map_err(|problem| vec![problem])?;
+        let mut values = SettingValues::new((self.shapes)(), layers);
+        let config = read(&mut values);
+        match config {
+            Some(config) if values.problems().is_empty() => Ok((config, values.explained().to_vec())),
+            Some(_) | None => Err(values.problems().to_vec()),
+        }
+    }
+
+    fn layers(&self) -> Result<Layers, ConfigProblem> {
+        let mut layers = Layers::default();
+        let shapes = (self.shapes)();
+        if let Some(path) = &self.file {
+            let text = fs::read_to_string(path).map_err(|error| ConfigProblem {
+                name: "file".to_owned(),
+                origin: Origin::File { path: path.clone(), line: 1 },
+                text: format!("it cannot be read: {error}"),
+            })?;
+            layers.add_file(&FileLayer::read(path, &text, &self.service)?);
+        }
+        let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        for shape in &shapes {
+            let path = credentials.as_ref().map(|folder| folder.join(shape.name));
+            let text = path.as_ref().and_then(|path| fs::read_to_string(path).ok());
+            if let (Some(path), Some(text)) = (path, text) {
+                layers.add_text(shape, text.trim_end_matches('\n'), Origin::Credential(path));
+            }
+        }
+        for source in &self.sources {
+            layers.add_source(source.as_ref(), &self.service);
+        }
+        for shape in &shapes {
+            let variable = variable_of(&self.service, shape);
+            if let Ok(text) = env::var(&variable) {
+                layers.add_text(shape, &text, Origin::Environment(variable));
+            }
+        }
+        for (name, text) in &self.arguments {
+            if let Some(shape) = shapes.iter().find(|shape| shape.name == name) {
+                let origin = Origin::Argument(format!("--{}", name.replace('_', "-")));
+                layers.add_text(shape, text, origin);
+            }
+        }
+        Ok(layers)
+    }
+}
+
+/// The settings as a JSON Schema (2020-12).
+pub(crate) fn schema(shapes: &[SettingShape]) -> serde_json::Value {
+    let property = |shape: &SettingShape| {
+        let mut schema = shape.kind.schema.clone();
+        if let Some(fields) = schema.as_object_mut() {
+            if !shape.help.is_empty() {
+                fields.insert("description".to_owned(), shape.help.into());
+            }
+            let default = shape.default.and_then(super::shape::value_of);
+            if let Some(default) = default.and_then(|value| serde_json::to_value(value).ok()) {
+                fields.insert("default".to_owned(), default);
+            }
+        }
+        (shape.name.to_owned(), schema)
+    };
+    let properties: serde_json::Map<_, _> = shapes.iter().map(property).collect();
+    let is_required = |shape: &&SettingShape| shape.default.is_none() && !shape.kind.is_optional;
+    let required: Vec<&str> = shapes.iter().filter(is_required).map(|shape| shape.name).collect();
+    serde_json::json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+        "required": required,
+    })
+}
