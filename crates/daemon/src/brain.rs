@@ -23,6 +23,7 @@ use crate::{
     history::{self, History},
     logs::Logs,
     memo::made_from,
+    monitors::Monitors,
     notices::notices,
     outcomes::OutcomeWaiters,
     probation::{self, Watched},
@@ -78,6 +79,7 @@ pub(crate) struct Brain {
     pub(crate) watched: Option<Watched>,
     pub(crate) verdicts: OutcomeWaiters,
     pub(crate) upgrades: Upgrades,
+    pub(crate) monitors: Monitors,
     files: Files,
     readings: Readings,
     /// Those that are in no description any more, as they were when that was so: their end is shown when nothing else is
@@ -112,6 +114,7 @@ impl Brain {
             watched: Watched::recall(&recorded),
             verdicts: OutcomeWaiters::default(),
             upgrades: Upgrades::default(),
+            monitors: Monitors::default(),
             anchor: Anchor::There,
             recorded,
             waiters: Waiters::default(),
@@ -212,27 +215,36 @@ impl Brain {
             }
             let reason = change.reason.sentence(clock::now());
             tracing::info!("{} {} (was {}): {reason}", change.id, change.to, change.from);
-            if self.followers.is_empty() {
-                continue;
-            }
-            if let Some(mut service) = self.view_of_changed(change) {
-                // Several changes of one service may follow from one event: each is shown as it was.
-                service.phase = change.to.as_str().to_owned();
-                service.reason.code = change.reason.code().to_owned();
-                service.reason.text = reason;
-                let from = change.from.as_str().to_owned();
-                let from_status = Some(change.from_health.as_str().to_owned());
-                service.status = change.health.as_str().to_owned();
-                self.followers.show(&EventView {
-                    time: clock::wall(clock::now()),
-                    service,
-                    from,
-                    from_status,
-                });
-            }
+            self.show_to_followers(change);
         }
         let project = self.runner.project();
         self.leaving.retain(|id, _| project.service(id).is_some());
+    }
+
+    /// How a service feels has changed by what it says itself: that is shown, and nothing has happened.
+    pub(crate) fn feel(&mut self, now: Moment, id: &ServiceId, event: Event) {
+        for change in self.runner.event(now, id, event) {
+            if let Some(watched) = &mut self.watched {
+                watched.hear(&change);
+            }
+            self.show_to_followers(&change);
+        }
+    }
+
+    fn show_to_followers(&mut self, change: &Change) {
+        if self.followers.is_empty() {
+            return;
+        }
+        if let Some(mut service) = self.view_of_changed(change) {
+            // Several changes of one service may follow from one event: each is shown as it was.
+            service.phase = change.to.as_str().to_owned();
+            service.reason.code = change.reason.code().to_owned();
+            service.reason.text = change.reason.sentence(clock::now());
+            let from = change.from.as_str().to_owned();
+            let from_status = Some(change.from_health.as_str().to_owned());
+            service.status = change.health.as_str().to_owned();
+            self.followers.show(&EventView { time: clock::wall(clock::now()), service, from, from_status });
+        }
     }
 
     /// Those that are there and have no place in this description.
@@ -430,6 +442,7 @@ impl Brain {
         if self.runner.project().service(id).is_none() {
             self.readings.forget(id);
             self.logs.forget(id);
+            self.monitors.forget(id);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The brain with a keeper that this test plays: what is said on the line, and in which order with what is on disk.
 
 mod care;
+mod monitors;
 mod probation;
 
 use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};

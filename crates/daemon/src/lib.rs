@@ -22,6 +22,7 @@ mod local_socket_tests;
 mod logs;
 mod main_loop;
 mod memo;
+mod monitors;
 mod notices;
 mod outcomes;
 mod probation;

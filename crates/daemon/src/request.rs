@@ -19,6 +19,7 @@ pub use self::plan::read_generations;
 pub(crate) use self::rollback::take_back;
 use crate::{
     brain::Brain,
+    clock, monitors,
     state::StateError,
     upgrade,
     waiters::When,
@@ -53,6 +54,10 @@ pub(crate) fn take(brain: &mut Brain, asked: Asked) {
             act::wait(brain, &services, until, When::from_request(true, within_ms), reply);
         }
         Request::Down { kill } => down::down(brain, kill, reply),
+        Request::Monitor { run_id, monitor } => {
+            let told = monitors::take(brain, clock::now(), &run_id, monitor);
+            answer(reply, told);
+        }
         Request::Upgrade { program } => upgrade(brain, program, reply),
         Request::UpgradeVerdict { after, within_ms } => {
             brain.upgrades.waiters.add(after, within_ms.map(Duration::from_millis), reply);
@@ -92,6 +97,7 @@ pub(crate) fn take_too_late(asked: Asked) {
         | Request::Report { .. }
         | Request::Upgrade { .. }
         | Request::UpgradeVerdict { .. }
+        | Request::Monitor { .. }
         | Request::Follow => answer(reply, Err(going_down())),
     }
 }
@@ -137,6 +143,7 @@ fn audit(request: &Request, peer: Peer) -> Option<(&'static str, String)> {
         | Request::History { .. }
         | Request::Report { .. }
         | Request::UpgradeVerdict { .. }
+        | Request::Monitor { .. }
         | Request::Follow => return None,
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());

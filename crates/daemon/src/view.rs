@@ -69,6 +69,7 @@ pub(crate) fn service(project: &Project, id: &ServiceId, log_dir: &std::path::Pa
         phase: status.phase.as_str().to_owned(),
         status: status.health.as_str().to_owned(),
         said: status.said.clone(),
+        monitor: None,
         health: health(project.service(id)?),
         wanted: status.wanted,
         ready: status.ready,

@@ -21,6 +21,7 @@ mod select;
 mod service;
 mod settle;
 mod start;
+mod status;
 mod vitals;
 
 pub use backoff::backoff;
@@ -43,3 +44,4 @@ pub use rolling::{AskedRestart, Turn};
 pub use select::{glob_matches, select};
 pub use service::{Decision, Service};
 pub use settle::{Awaited, SETTLING, Standing};
+pub use status::sum;

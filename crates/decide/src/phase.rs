@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainstay_model::{
-    Condition, Exit, HookName, Moment, PhaseName, Reason, RunId, ServiceId, Signal, SpawnFailure,
+    Condition, Exit, Health, HookName, Moment, PhaseName, Reason, RunId, ServiceId, Signal, SpawnFailure,
 };
 
 /// What is wanted.
@@ -301,6 +301,8 @@ pub enum Notice {
     Stopping,
     /// `STATUS=`, `ERRNO=`: in words; empty takes it back.
     Said(String),
+    /// How it says that it feels, by its monitors; `Unknown` takes it back.
+    Feels(Health),
     /// `EXTEND_TIMEOUT_USEC=`: what is under way may take so long from now.
     Extend(Duration),
     /// `MAINPID=`: from now on this is its main process.

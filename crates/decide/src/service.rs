@@ -9,7 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mainstay_model::{Condition, Exit, Kind, Moment, Reason, RunId, Spec};
+use mainstay_model::{Condition, Exit, Health, Kind, Moment, Reason, RunId, Spec};
 
 use crate::phase::{
     Action, Doing, Event, Goal, Phase, QuestionId, Stage, Start, StartGate, Step, StopGate, Then, Vitals,
@@ -53,6 +53,8 @@ pub struct Service {
     pub(crate) exit_of: RunId,
     /// What it says of itself.
     pub(crate) said: Option<String>,
+    /// How its live run says that it feels.
+    pub(crate) feels: Option<Health>,
     /// Its longest silence, as described or as it said itself.
     pub(crate) silence_limit: Option<Duration>,
     /// The run for which its after-start hook is over.
@@ -87,6 +89,7 @@ impl Service {
             exit: None,
             exit_of: RunId::default(),
             said: None,
+            feels: None,
             silence_limit: None,
             hooked: RunId::default(),
             reloaded: None,
@@ -477,5 +480,10 @@ impl Service {
     /// What it says of itself.
     pub fn said(&self) -> Option<&str> {
         self.said.as_deref()
+    }
+
+    /// How its live run says that it feels.
+    pub fn feels(&self) -> Option<Health> {
+        self.feels
     }
 }

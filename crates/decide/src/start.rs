@@ -198,6 +198,7 @@ impl Service {
                 self.run = self.run.max(self.removed_run).next();
                 self.outdated = false;
                 self.said = None;
+                self.feels = None;
                 match self.spec.hook(HookName::BeforeStart) {
                     None => self.spawn(actions),
                     Some(hook) => {

@@ -8,6 +8,7 @@ use mainstay_model::{Health, HealthPolicy, HookName, Moment, PhaseName, ReadyChe
 use crate::{
     phase::{Action, Check, Doing, Goal, Notice, Phase, Silence, Stage, Start, Step, Then, Vitals},
     service::Service,
+    status::sum,
 };
 
 /// The pause after the first failure in the start period.
@@ -64,7 +65,9 @@ impl Service {
     pub fn health(&self) -> Health {
         match &self.phase {
             Phase::Running { vitals: Vitals { doing: Doing::Ending, .. }, .. } => Health::Shutdown,
-            Phase::Running { vitals: Vitals { failures: 1.., .. }, .. } => Health::Warning,
+            Phase::Running { vitals: Vitals { failures: 1.., .. }, .. } => {
+                sum(self.with_feels(Health::Warning))
+            }
             Phase::Running { vitals: Vitals { was_well: false, .. }, .. } if self.spec.health.is_some() => {
                 Health::Startup
             }
@@ -72,8 +75,14 @@ impl Service {
                 cause: Reason::Unhealthy { .. } | Reason::Silent { .. } | Reason::WatchdogTriggered,
                 ..
             } => Health::Error,
+            Phase::Running { .. } => sum(self.with_feels(Health::Ok)),
             phase => Health::from(phase.name()),
         }
+    }
+
+    /// What we know, and what it says.
+    fn with_feels(&self, known: Health) -> impl Iterator<Item = Health> {
+        std::iter::once(known).chain(self.feels)
     }
 
     /// Whether a reload is under way, and how the latest one by command ended.
@@ -221,6 +230,7 @@ impl Service {
             Notice::Ready => self.on_said_ready(now, actions),
             Notice::Reloading => self.on_doing(Doing::Reloading),
             Notice::Stopping => self.on_doing(Doing::Ending),
+            Notice::Feels(health) => self.feels = Some(health).filter(|health| *health != Health::Unknown),
             Notice::Said(text) => self.said = Some(text).filter(|text| !text.is_empty()),
             Notice::Extend(span) => self.on_extend(now + span),
             Notice::MainPid(main) => self.on_main_pid(main),

@@ -8,8 +8,8 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use mainstay_decide::{Event, Notice, QuestionId, Service, StartGate, StopGate};
 use mainstay_model::{
-    Condition, Exit, HookName, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure, SpawnFailureKind,
-    Spec,
+    Condition, Exit, Health, HookName, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailure,
+    SpawnFailureKind, Spec,
 };
 use scene::{With as _, actions_text, at, golden, id, oneshot, permanent, state_text};
 
@@ -479,6 +479,7 @@ fn events_of_care(own: RunId) -> Vec<(&'static str, Event)> {
         ("says reloading", told(Notice::Reloading)),
         ("says stopping", told(Notice::Stopping)),
         ("says words", told(Notice::Said("well".to_owned()))),
+        ("says: degraded", told(Notice::Feels(Health::Degraded))),
         ("says: longer", told(Notice::Extend(Duration::from_secs(100)))),
         ("says: main process", told(Notice::MainPid(44))),
         ("says: alive", told(Notice::Alive)),
@@ -538,7 +539,7 @@ fn the_table_is_as_it_was_read() {
 fn every_cell_is_reached() {
     let states = states();
     let cells: usize = states.iter().map(|state| block(state).1).sum();
-    assert_eq!(cells, states.len() * 53);
+    assert_eq!(cells, states.len() * 54);
     let names: std::collections::BTreeSet<&str> = states.iter().map(|state| state.name).collect();
     assert_eq!(names.len(), states.len(), "each state has a name of its own");
     let texts: std::collections::BTreeSet<&str> =

@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::{
     Ending, Registration, Registry,
     controller::{Life, Outlet, TimeLimits, orders},
+    monitor::{Monitor, Reporter, messengers},
     process::Process,
     settings::{ConfigProblem, Inputs, SettingShape, starter},
 };
@@ -233,6 +234,7 @@ fn run(chosen: Chosen) -> ExitCode {
     if chosen.inputs.file.is_none() {
         tracing::debug!("no configuration file is there: it runs on its defaults");
     }
+    let monitor = Monitor::detached(chosen.name);
     let (send, receive) = orders();
     let outlet: Arc<dyn Outlet> = Arc::<crate::notify::Notifier>::clone(&process.notifier);
     let inputs = chosen.inputs;
@@ -245,9 +247,19 @@ fn run(chosen: Chosen) -> ExitCode {
         limits,
         outlet,
         guard: Arc::clone(&process.guard),
+        monitor: monitor.clone(),
     };
-    let begun = process.forward_signals(send.clone(), limits.stop);
-    match begun.and_then(|()| process.run(life.run(send, receive))) {
+    let id = life.id();
+    let signals = send.clone();
+    let reported = async move {
+        let reporter = Reporter::new(id, monitor, messengers());
+        let reporting = tokio::task::spawn_local(reporter.run());
+        let ending = life.run(send, receive).await;
+        reporting.abort();
+        ending
+    };
+    let begun = process.forward_signals(signals, limits.stop);
+    match begun.and_then(|()| process.run(reported)) {
         Ok(ending) => ending.into(),
         Err(error) => refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
     }

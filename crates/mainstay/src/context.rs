@@ -16,7 +16,8 @@ use tokio::{
 use crate::{
     Error, Explained, Result,
     body::AnyConfig,
-    controller::{Order, Outlet},
+    controller::{Order, Outlet, id_of},
+    monitor::{Monitor, Status},
     panics::guarded,
 };
 
@@ -35,6 +36,7 @@ struct Inner {
     trigger: Notify,
     orders: mpsc::Sender<Order>,
     outlet: Arc<dyn Outlet>,
+    monitor: Monitor,
     explained: Vec<Explained>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     config: Mutex<Offer>,
@@ -64,6 +66,7 @@ impl Context {
         explained: Vec<Explained>,
         orders: mpsc::Sender<Order>,
         outlet: Arc<dyn Outlet>,
+        monitor: Monitor,
     ) -> Self {
         Self(Arc::new(Inner {
             name,
@@ -72,6 +75,7 @@ impl Context {
             trigger: Notify::new(),
             orders,
             outlet,
+            monitor,
             explained,
             tasks: Mutex::default(),
             config: Mutex::default(),
@@ -91,10 +95,22 @@ impl Context {
 
     /// Name and instance, as they are shown: `worker@2`, and the name alone for instance 1.
     pub fn id(&self) -> String {
-        match self.0.instance.as_str() {
-            "1" => self.0.name.to_owned(),
-            instance => format!("{}@{instance}", self.0.name),
-        }
+        id_of(self.0.name, &self.0.instance)
+    }
+
+    /// How the service is: the root of its monitors.
+    ///
+    /// ```
+    /// # use mainstay::prelude::*;
+    /// fn look(ctx: &Context, free: u64) {
+    ///     match free {
+    ///         0..1_000 => ctx.monitor().child("disk").set(Status::Warning, format!("{free} blocks are left")),
+    ///         _ => ctx.monitor().child("disk").set(Status::Ok, ""),
+    ///     }
+    /// }
+    /// ```
+    pub fn monitor(&self) -> &Monitor {
+        &self.0.monitor
     }
 
     /// Each setting's value and where it came from.
@@ -233,11 +249,13 @@ impl Context {
     }
 
     pub(crate) fn went_well(&self) {
+        self.0.monitor.set_stage(Status::Ok, "");
         self.0.outlet.status("running");
     }
 
     pub(crate) fn went_wrong(&self, error: &Error) {
         tracing::error!("{error}");
+        self.0.monitor.set_stage(Status::Error, &error.to_string());
         self.0.outlet.status(&error.to_string());
     }
 

@@ -9,6 +9,7 @@ use crate::{
     Context, Ending, Error, Registration,
     body::{AnyConfig, Body, Job, Lived},
     guard::Guard,
+    monitor::{Monitor, Status},
     panics::{guarded, guarded_call},
     settings::{ConfigProblem, Explained},
 };
@@ -54,6 +55,8 @@ pub(crate) struct Life {
     pub(crate) limits: TimeLimits,
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) guard: Arc<Guard>,
+    /// How it is.
+    pub(crate) monitor: Monitor,
 }
 
 /// How long things may take.
@@ -89,12 +92,25 @@ enum Round {
     Again,
 }
 
+/// Name and instance, as they are shown.
+pub(crate) fn id_of(name: &str, instance: &str) -> String {
+    match instance {
+        "1" => name.to_owned(),
+        instance => format!("{name}@{instance}"),
+    }
+}
+
 /// A place for orders, and where they arrive.
 pub(crate) fn orders() -> (mpsc::Sender<Order>, mpsc::Receiver<Order>) {
     mpsc::channel(ORDERS_LIMIT)
 }
 
 impl Life {
+    /// As it is shown: `worker@2`, and the name alone for instance 1.
+    pub(crate) fn id(&self) -> String {
+        id_of(self.name, &self.instance)
+    }
+
     /// Lives it, to its end.
     pub(crate) async fn run(self, send: mpsc::Sender<Order>, mut orders: mpsc::Receiver<Order>) -> Ending {
         loop {
@@ -109,12 +125,14 @@ impl Life {
                 explained,
                 send.clone(),
                 Arc::clone(&self.outlet),
+                self.monitor.clone(),
             );
             match self.round(config, &ctx, &mut orders).await {
                 Ok(Round::Over) => return Ending::Done,
                 Ok(Round::Again) => tracing::info!("it is made anew"),
                 Err(Failure { ending, error }) => {
                     tracing::error!("{error}");
+                    self.monitor.set_stage(Status::Failed, &error.to_string());
                     self.outlet.stopping(&error.to_string());
                     return ending;
                 }
@@ -126,6 +144,7 @@ impl Life {
         for problem in problems {
             tracing::error!("{problem}");
         }
+        self.monitor.set_stage(Status::Failed, "the configuration is wrong");
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         self.outlet.stopping(&format!("the configuration is wrong: {first}"));
         Ending::InvalidConfig
@@ -139,6 +158,7 @@ impl Life {
         orders: &mut mpsc::Receiver<Order>,
     ) -> Result<Round, Failure> {
         let maker = (self.registration.maker)();
+        self.monitor.set_stage(Status::Startup, "");
         let guarding = self.guard.arm(self.limits.start, "its start has not ended, and it does not yield");
         let made = guarded_call(|| (maker.make)(config, ctx));
         let mut body = made.map_err(|error| Failure::from(error.while_doing("it cannot be made")))?;
@@ -155,6 +175,7 @@ impl Life {
                 return Err(failure);
             }
         }
+        self.monitor.set_stage(Status::Ok, "");
         if !maker.is_single_shot {
             self.outlet.ready("running");
         }
@@ -263,6 +284,7 @@ impl Life {
     /// Ends what it began, in time.
     async fn stop(&self, body: &mut dyn Body, ctx: &Context) -> Result<(), Failure> {
         ctx.end();
+        self.monitor.set_stage(Status::Shutdown, "");
         let limit = self.limits.stop;
         let _guarding = self.guard.arm(limit, "its stop has not ended, and it does not yield");
         let whole = async {

@@ -47,6 +47,7 @@ mod error;
 mod guard;
 mod kind;
 mod log;
+mod monitor;
 mod notify;
 mod panics;
 pub mod prelude;
@@ -63,6 +64,7 @@ pub use ending::Ending;
 pub use error::{Error, Result};
 pub use kind::{Blocking, Periodic, Permanent, Reload, SingleShot};
 pub use mainstay_macros::{ServiceConfig, service};
+pub use monitor::{Check, Counter, Gauge, Messenger, Monitor, MonitorView, Report, Status, TaskGuard};
 pub use registry::{Registered, Registration, Registry, RegistryError};
 pub use service::{NoConfig, Place, Service};
 pub use settings::{

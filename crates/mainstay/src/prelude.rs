@@ -5,6 +5,6 @@ pub use std::time::Duration;
 pub use tracing::{debug, error, info, trace, warn};
 
 pub use crate::{
-    Blocking, Context, Error, Periodic, Permanent, Reload, Result, Secret, ServiceConfig, SingleShot, fail,
-    service,
+    Blocking, Context, Error, Monitor, Periodic, Permanent, Reload, Result, Secret, ServiceConfig,
+    SingleShot, Status, fail, service,
 };

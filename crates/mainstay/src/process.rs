@@ -37,7 +37,7 @@ impl Process {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().enable_io().build()?;
         let local = LocalSet::new();
         let notifier = Arc::clone(&self.notifier);
-        Ok(local.block_on(&runtime, async move {
+        let ending = local.block_on(&runtime, async move {
             if let Some(interval) = notifier.alive_interval() {
                 tokio::task::spawn_local(async move {
                     loop {
@@ -47,7 +47,10 @@ impl Process {
                 });
             }
             life.await
-        }))
+        });
+        // What still holds up another thread does not hold up the end.
+        runtime.shutdown_background();
+        Ok(ending)
     }
 
     /// Hands the signals over: INT and TERM stop, HUP reloads. A body that does not yield has its time as well.

@@ -71,9 +71,15 @@ pub enum Health {
     Startup,
     /// Well.
     Ok,
-    /// Its latest health check failed; not often enough to restart it.
+    /// Well, and it says that it has nothing to do.
+    Idle,
+    /// Well, and it says that it is at work.
+    Busy,
+    /// It says that it does its work less well than it should.
+    Degraded,
+    /// Its latest health check failed, not often enough to restart it; or it says so.
     Warning,
-    /// It failed too often, and is being restarted for it.
+    /// It failed too often, and is being restarted for it; or it says so.
     Error,
     /// Ending.
     Shutdown,
@@ -82,17 +88,45 @@ pub enum Health {
 }
 
 impl Health {
+    /// Every one.
+    pub const ALL: [Self; 10] = [
+        Self::Unknown,
+        Self::Startup,
+        Self::Ok,
+        Self::Idle,
+        Self::Busy,
+        Self::Degraded,
+        Self::Warning,
+        Self::Error,
+        Self::Shutdown,
+        Self::Failed,
+    ];
+
+    /// The one of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|health| health.as_str() == word)
+    }
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Startup => "startup",
             Self::Ok => "ok",
+            Self::Idle => "idle",
+            Self::Busy => "busy",
+            Self::Degraded => "degraded",
             Self::Warning => "warning",
             Self::Error => "error",
             Self::Shutdown => "shutdown",
             Self::Failed => "failed",
         }
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

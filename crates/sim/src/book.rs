@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_model::{Condition, Exit, HookName, Kind, Moment, RunId, ServiceId, ServiceName, Spec};
+use mainstay_model::{Condition, Exit, Health, HookName, Kind, Moment, RunId, ServiceId, ServiceName, Spec};
 
 use crate::{
     policy::{self, Next},
@@ -42,6 +42,8 @@ pub(crate) struct Record {
     pub(crate) calm: bool,
     /// What it says of itself.
     pub(crate) said: Option<String>,
+    /// How its live run says that it feels.
+    pub(crate) feels: Option<Health>,
     /// A hook that nobody waits for any more and that must be killed in this call.
     pub(crate) leftover: Option<(HookName, RunId)>,
 }
@@ -68,6 +70,7 @@ impl Record {
             last_run: RunId::default(),
             calm: false,
             said: None,
+            feels: None,
             leftover: None,
         }
     }
@@ -89,6 +92,7 @@ impl Record {
         self.live = Some(Run { begun: now, ..Run::new(run, attempt, now) });
         self.completed = false;
         self.said = None;
+        self.feels = None;
         self.calm = calm;
         self.next = Next::Barred;
     }

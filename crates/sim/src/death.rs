@@ -11,7 +11,7 @@ use crate::{
     book::{Book, Record, needs_of},
     breach::Checked,
     keeper::Keeper,
-    policy::Next,
+    policy::{self, Next},
     run::{Beside, Ending, Run},
     storm::{Call, Storm},
 };
@@ -142,6 +142,7 @@ impl Record {
     fn recall(&mut self, now: Moment, found: Found, lost: bool) {
         let before = self.live.take();
         self.said = None;
+        self.feels = None;
         let Found { memory, live, hooks } = found;
         let Some(memory) = memory else {
             // Nothing of it was ever made; or it is one that nobody describes.
@@ -171,7 +172,13 @@ impl Record {
         {
             self.completed = false;
             self.next = Next::Any;
-            let due = hooks.live != Some((HookName::AfterStop, run)) && self.spec.hooks.after_stop.is_some();
+            let cleans = hooks.live == Some((HookName::AfterStop, run));
+            let due = !cleans && self.spec.hooks.after_stop.is_some();
+            if !due && !cleans {
+                // It is not described to be cleaned up any more: with its end all is over.
+                let exit = known.exit.unwrap_or(Exit::Unknown);
+                self.completed = policy::after_end(&self.spec, known.attempt, now, Some(exit)).1;
+            }
             if due {
                 let mut over = Run::new(run, known.attempt, now);
                 over.spawned = true;

@@ -56,6 +56,9 @@ impl Book {
         hold(service.phase().live() == live, Invariant::KnownRuns, || {
             format!("{id} has the live run {:?}, expected {live:?}", service.phase().live())
         })?;
+        hold(service.feels() == record.feels, Invariant::ReasonForEveryState, || {
+            format!("{id} feels {:?}, and is told to feel {:?}", record.feels, service.feels())
+        })?;
         hold(service.said() == record.said.as_deref(), Invariant::ReasonForEveryState, || {
             format!("{id} says {:?}, and is told to say {:?}", record.said, service.said())
         })?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mainstay_decide::Notice;
-use mainstay_model::{Exit, Kind, Moment, Signal, SpawnFailure, SpawnFailureKind, Spec};
+use mainstay_model::{Exit, Health, Kind, Moment, Signal, SpawnFailure, SpawnFailureKind, Spec};
 
 use crate::dice::Dice;
 
@@ -162,7 +162,7 @@ fn words(spec: &Spec, dice: &mut Dice) -> Vec<(Duration, Notice)> {
 }
 
 fn word(dice: &mut Dice) -> Notice {
-    match dice.below(20) {
+    match dice.below(21) {
         0..4 => Notice::Reloading,
         4..8 => Notice::Ready,
         8..11 => Notice::Said(dice.pick(["", "busy", "idle"]).to_owned()),
@@ -171,6 +171,7 @@ fn word(dice: &mut Dice) -> Notice {
         16 => Notice::Watchdog(Duration::from_millis(dice.pick([0, 500, 5_000, 60_000]))),
         17 => Notice::Alive,
         18 => Notice::Trigger,
+        19 => Notice::Feels(dice.pick([Health::Degraded, Health::Idle, Health::Unknown])),
         _ => Notice::Stopping,
     }
 }

@@ -30,6 +30,7 @@ impl Storm {
                 Notice::Reloading => "says reloading",
                 Notice::Stopping => "says stopping",
                 Notice::Said(_) => "says words",
+                Notice::Feels(_) => "says: how it feels",
                 Notice::Extend(_) => "says: longer",
                 Notice::MainPid(_) => "says: main process",
                 Notice::Alive => "says: alive",

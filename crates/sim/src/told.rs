@@ -1,7 +1,7 @@
 //! What the daemon is told, written into the books.
 
 use mainstay_decide::{Event, Notice, QuestionId};
-use mainstay_model::{HookName, Moment, ReadyCheck, RunId};
+use mainstay_model::{Health, HookName, Moment, ReadyCheck, RunId};
 
 use crate::{
     book::Record,
@@ -71,6 +71,7 @@ impl Record {
             Notice::Ready => return false,
             Notice::Reloading => live.does(Doing::Reloading),
             Notice::Stopping => live.does(Doing::Ending),
+            Notice::Feels(health) => self.feels = Some(*health).filter(|health| *health != Health::Unknown),
             Notice::Said(text) => self.said = Some(text.clone()).filter(|text| !text.is_empty()),
             Notice::Extend(span) => live.extend(now + *span),
             Notice::MainPid(pid) if live.made && live.over.is_none() => live.pid = Some(*pid),

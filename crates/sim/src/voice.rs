@@ -118,7 +118,7 @@ impl Slot {
             Notice::Said(text) => self.said = Some(text.clone()),
             Notice::MainPid(pid) => self.state = SlotState::Running(*pid),
             Notice::Watchdog(limit) => self.process.limit = Some(*limit),
-            Notice::Reloading | Notice::Extend(_) | Notice::Alive | Notice::Trigger => {}
+            Notice::Reloading | Notice::Feels(_) | Notice::Extend(_) | Notice::Alive | Notice::Trigger => {}
         }
     }
 }

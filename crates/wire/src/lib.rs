@@ -7,6 +7,7 @@ mod keeper;
 mod log_index;
 mod log_stream;
 mod memo;
+mod monitor;
 mod notify;
 mod slot;
 mod socket;
@@ -31,6 +32,9 @@ pub use log_index::{
 };
 pub use log_stream::{LogStream, errors_of, owner_of_errors};
 pub use memo::{MEMO_ENDS, Memo, MemoEnd};
+pub use monitor::{
+    METRICS_LIMIT, MONITOR_DEPTH, MONITOR_MESSAGE_LIMIT, MONITOR_NAME_LIMIT, MONITORS_LIMIT, MonitorView,
+};
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
 pub use slot::{
     CHILD_BYTES, ChildPart, ProcessId, RecordPhase, SLOT_FILE_LIMIT, SLOT_RECORD_LIMIT, SLOT_VERSION,

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ErrorCode, EventView, ExplanationView, GenerationView, HistoryView, PlanStep, ProbationVerdict,
-    ProbationView, ReasonView, ReportView, ServiceView, UpgradeView, WireError, WireSpec,
+    ErrorCode, EventView, ExplanationView, GenerationView, HistoryView, MonitorView, PlanStep,
+    ProbationVerdict, ProbationView, ReasonView, ReportView, ServiceView, UpgradeView, WireError, WireSpec,
 };
 
 /// The version of the shapes in this file.
@@ -21,7 +21,7 @@ pub const LINE_LIMIT: usize = 16 * 1024 * 1024;
 pub const HISTORY_PAGE: u32 = 2000;
 
 /// What a client asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Is anybody there? Answered by [`Answer::Pong`].
@@ -177,6 +177,13 @@ pub enum Request {
         /// The longest to wait, in milliseconds; then the answer is what is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         within_ms: Option<u64>,
+    },
+    /// A service tells how it feels, by its monitors. Answered by [`Answer::Noted`].
+    Monitor {
+        /// Its `MAINSTAY_RUN_ID`.
+        run_id: String,
+        /// All of them.
+        monitor: MonitorView,
     },
     /// Stop all in reverse order, then daemon, keeper and anchor. Answered when all is stopped.
     Down {
@@ -396,6 +403,8 @@ pub enum Answer {
         /// How many services run.
         running: usize,
     },
+    /// To `Monitor`: it was taken.
+    Noted,
     /// To `Down`: everything is stopped.
     Down,
 }

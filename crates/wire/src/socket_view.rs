@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::DetailsView;
+use crate::{DetailsView, MonitorView};
 
 /// A change of one service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct ServiceView {
     /// What it says of itself (`STATUS=` and `ERRNO=` of `sd_notify(3)`).
     #[serde(default)]
     pub said: Option<String>,
+    /// What its monitors say, when it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<MonitorView>,
     /// Its health check, when it has one.
     #[serde(default)]
     pub health: Option<HealthView>,

@@ -69,6 +69,7 @@ fn tell_all(events: Events, bell: &Bell) -> Result<String, Gone> {
                 | Answer::Upgrading { .. }
                 | Answer::Upgraded { .. }
                 | Answer::Note { .. }
+                | Answer::Noted
                 | Answer::Down,
             ) => {}
             Err(error) => return Ok(error.to_string()),

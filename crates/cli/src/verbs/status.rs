@@ -263,6 +263,7 @@ fn idle(spec: &Spec, project: &Project, places: &Places) -> ServiceView {
         err_log_dir: spec.log.split.then(|| errors_of(&log_dir)),
         log_dir,
         log_counts: mainstay_wire::LogView::default(),
+        monitor: None,
         watch_trouble: None,
         details: Some(Box::new(described(spec, project))),
     }

@@ -289,6 +289,7 @@ pub(crate) mod tests {
             log_counts: mainstay_wire::LogView::default(),
             watch_trouble: None,
             details: None,
+            monitor: None,
         }
     }
 

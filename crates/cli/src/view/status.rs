@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
-use mainstay_model::span_text;
-use mainstay_wire::{ConfigView, ExitView, ExplanationView, HealthView, LogView, NeighbourView, ServiceView};
+use mainstay_model::{one_line, span_text};
+use mainstay_wire::{
+    ConfigView, ExitView, ExplanationView, HealthView, LogView, MonitorView, NeighbourView, ServiceView,
+};
 
 use crate::{
     output::Paint,
@@ -158,6 +160,24 @@ fn checks(service: &ServiceView, page: &mut Page<'_>) {
     }
     if let Some(trouble) = &service.watch_trouble {
         page.add("watch", trouble);
+    }
+    if let Some(monitor) = &service.monitor {
+        let mut lines = Vec::new();
+        parts(monitor, 0, &mut lines);
+        for (at, line) in lines.iter().enumerate() {
+            page.add(if at == 0 { "parts" } else { "" }, line);
+        }
+    }
+}
+
+/// What is below a monitor, a line each; what is below that, further to the right.
+fn parts(monitor: &MonitorView, depth: usize, lines: &mut Vec<String>) {
+    for child in &monitor.children {
+        let message =
+            if child.message.is_empty() { String::new() } else { format!(": {}", one_line(&child.message)) };
+        let name = one_line(&child.name);
+        lines.push(format!("{}{name} {}{message}", "  ".repeat(depth), child.status));
+        parts(child, depth + 1, lines);
     }
 }
 

@@ -1,6 +1,6 @@
 //! `list`, `status` and `follow`: reading.
 
-use mainstay_model::ServiceId;
+use mainstay_model::{RunId, ServiceId};
 use mainstay_wire::{Answer, Reply, ToKeeper};
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,6 +42,7 @@ fn in_detail(brain: &Brain, ids: &[ServiceId], mut answer: Answer) -> Answer {
     {
         for (service, id) in services.iter_mut().zip(ids) {
             service.details = view::details(brain.runner.project(), id).map(Box::new);
+            service.monitor = brain.monitors.of(id, RunId(service.run)).cloned();
         }
     }
     answer

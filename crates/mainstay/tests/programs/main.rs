@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
 mod by_hand;
+mod monitors;
 mod run;
 mod services;
 
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         let program = mainstay::Program { name: "tested", version: "1.2.3" };
         return mainstay::run_program(program, mainstay::Registry::discover(), std::env::args_os());
     }
-    let tests = by_hand::TESTS.iter();
+    let tests = [by_hand::TESTS, monitors::TESTS].into_iter().flatten();
     let trial = |(name, test): &(&'static str, fn())| {
         let test = *test;
         Trial::test(*name, move || {

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Instant};
 
-use mainstay::prelude::*;
+use mainstay::{Check, prelude::*};
 
 #[derive(ServiceConfig)]
 struct GreeterConfig {
@@ -190,6 +190,28 @@ impl Blocking for Brief {
         let begun = Instant::now();
         ctx.sleep(Duration::from_millis(1)).await;
         info!("{}", begun.elapsed() < Duration::from_secs(60));
+        Ok(())
+    }
+}
+
+/// Has parts.
+#[service(name = "shop")]
+struct Shop;
+
+impl Permanent for Shop {
+    async fn start(&mut self, ctx: &Context) -> Result {
+        let soon = Check { every: Duration::from_millis(5), timeout: Duration::from_millis(50) };
+        let asked = std::cell::Cell::new(0);
+        ctx.check("database", soon, move || {
+            asked.set(asked.get() + 1);
+            let count = asked.get();
+            async move { if count % 40 > 20 { Err(Error::new("no route to it")) } else { Ok(()) } }
+        });
+        ctx.check_off_thread("disk", soon, || {
+            thread::sleep(Duration::from_secs(3600));
+            Ok(())
+        });
+        ctx.monitor().counter("orders").add(3);
         Ok(())
     }
 }

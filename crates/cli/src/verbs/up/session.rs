@@ -260,6 +260,7 @@ impl<'a> Session<'a> {
             | Answer::Verdict { .. }
             | Answer::Upgrading { .. }
             | Answer::Upgraded { .. }
+            | Answer::Noted
             | Answer::Down => {}
         }
     }
