@@ -40,7 +40,11 @@ pub(crate) struct Overview {
 
 /// Connects.
 pub(crate) fn connect(places: &Places, timeout: Option<Duration>) -> Result<Client, ClientError> {
-    Client::connect_within(&places.socket(), timeout)
+    Client::connect_within(&places.socket(), timeout).map_err(|error| match places.hidden() {
+        // Where it runs is written in what we may not see.
+        Some(socket) if error.is_no_daemon() => ClientError::NotPermitted { socket },
+        Some(_) | None => error,
+    })
 }
 
 /// Asks something that can be asked again: the keeper starts another daemon in place of one that dies.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainstay_host::{
-    Durability, HostError, effective_uid, lookup_user, open_private, private_dir, write_atomic,
+    Durability, HostError, effective_uid, lookup_user, open_private, private_dir, sheltered_dir, write_atomic,
 };
 use tempfile::TempDir;
 
@@ -40,6 +40,28 @@ fn a_link_a_file_and_a_stranger_are_refused() {
         std::os::unix::fs::chown(&foreign, Some(1234), None).unwrap();
         let error = private_dir(&foreign).unwrap_err();
         assert!(error.to_string().ends_with("belongs to user 1234, and this is user 0"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_in_somebody_elses_is_not_ours_alone() {
+    let dir = TempDir::new().unwrap();
+    let (above, path) = (dir.path().join("above"), dir.path().join("above/folder"));
+    sheltered_dir(&path).unwrap();
+    for made in [&above, &path] {
+        assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o700);
+    }
+    sheltered_dir(&path).unwrap();
+    let link = dir.path().join("link");
+    symlink(&above, &link).unwrap();
+    assert!(matches!(sheltered_dir(&link.join("folder")), Err(HostError::Link { .. })));
+    if effective_uid() == 0 {
+        std::os::unix::fs::chown(&above, Some(1234), None).unwrap();
+        assert!(matches!(sheltered_dir(&path), Err(HostError::ForeignOwner { owner: 1234, .. })));
+        assert!(private_dir(&path).is_ok(), "only what is above it is wrong");
+        // Whose something is counts before what it is.
+        std::os::unix::fs::lchown(&link, Some(1234), None).unwrap();
+        assert!(matches!(private_dir(&link), Err(HostError::ForeignOwner { owner: 1234, .. })));
     }
 }
 

@@ -34,6 +34,42 @@ pub fn passable_dir(path: &Path) -> Result<(), HostError> {
     own_dir(path, PASSABLE_MODE)
 }
 
+/// As [`private_dir`], where others may write: the folder above it must be no link, and nobody else's but root's. Whoever owns
+/// that could put another folder in the place of this one.
+///
+/// # Errors
+/// See [`private_dir`], of either folder.
+pub fn sheltered_dir(path: &Path) -> Result<(), HostError> {
+    let Some(above) = path.parent() else { return private_dir(path) };
+    match fs::symlink_metadata(above) {
+        Ok(data) => nobody_elses(above, &data)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => own_dir(above, PRIVATE_MODE)?,
+        Err(error) => return Err(HostError::path("examine", above, error)),
+    }
+    own_dir(path, PRIVATE_MODE)
+}
+
+/// A real folder, and ours or root's.
+fn nobody_elses(path: &Path, data: &fs::Metadata) -> Result<(), HostError> {
+    if data.uid() == 0 && data.is_dir() { Ok(()) } else { ours(path, data) }
+}
+
+/// A real folder of ours.
+fn ours(path: &Path, data: &fs::Metadata) -> Result<(), HostError> {
+    let user = effective_uid();
+    // Whose it is comes first: who put something in our way is what matters.
+    if data.uid() != user {
+        return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
+    }
+    if data.is_symlink() {
+        return Err(HostError::Link { path: path.to_owned() });
+    }
+    if !data.is_dir() {
+        return Err(HostError::NotFolder { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 /// Opens the file for reading and writing, and makes it with mode 0600 when there is none. It follows no symbolic link.
 ///
 /// # Errors
@@ -52,16 +88,7 @@ fn own_dir(path: &Path, mode: u32) -> Result<(), HostError> {
         .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
         .map_err(|error| HostError::path("create", path, error))?;
     let data = fs::symlink_metadata(path).map_err(|error| HostError::path("examine", path, error))?;
-    if data.is_symlink() {
-        return Err(HostError::Link { path: path.to_owned() });
-    }
-    if !data.is_dir() {
-        return Err(HostError::NotFolder { path: path.to_owned() });
-    }
-    let user = effective_uid();
-    if data.uid() != user {
-        return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
-    }
+    ours(path, &data)?;
     if data.mode() & 0o7777 != mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .map_err(|error| HostError::path("change the mode of", path, error))?;

@@ -72,7 +72,7 @@ pub fn anchor_main(options: Options, take_over: Option<i32>) -> ExitCode {
 }
 
 fn prepare(options: Options) -> Result<Anchor, String> {
-    mainstay_host::private_dir(&options.run_dir)
+    mainstay_host::sheltered_dir(&options.run_dir)
         .map_err(|error| format!("{}; {}", chain(&error), crate::PLACE_HELP))?;
     let lock = claim(&options.run_dir, crate::PLACE_HELP)?;
     // The run-time folder is another one, or was made again, where the state may still be somebody's.
