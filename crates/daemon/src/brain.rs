@@ -92,6 +92,7 @@ impl Brain {
         recorded: Recorded,
         mut hands: Hands,
         history: History,
+        generations: Generations,
         slots: &[SlotState],
     ) -> Result<Self, GraphError> {
         let now = clock::now();
@@ -107,7 +108,7 @@ impl Brain {
         let mut brain = Self {
             runner,
             going_down: recorded.going_down,
-            generations: Generations::of(state.dir()),
+            generations,
             watched: Watched::recall(&recorded),
             verdicts: Verdicts::default(),
             upgrades: Upgrades::default(),

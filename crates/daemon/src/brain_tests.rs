@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     brain::{Brain, Flow},
+    generations::Generations,
     hands::{Hands, Surroundings},
     history::History,
     keeper_link,
@@ -76,6 +77,7 @@ impl Stage {
             recorded,
             Hands::new(sender, wakes, surroundings),
             History::default(),
+            Generations::of(dir.path()).unwrap(),
             slots,
         )
         .unwrap();

@@ -18,6 +18,7 @@ mod socket_view;
 mod spec;
 mod state;
 mod upgrade;
+mod version;
 
 pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
@@ -30,7 +31,7 @@ pub use log_index::{
     LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,
 };
 pub use log_stream::{LogStream, errors_of, owner_of_errors};
-pub use memo::{MEMO_ENDS, Memo, MemoEnd};
+pub use memo::{MEMO_ENDS, MEMO_VERSION, Memo, MemoEnd};
 pub use notify::{NOTIFY_LIMIT, WireNotice, is_barrier, notices};
 pub use slot::{
     CHILD_BYTES, ChildPart, ProcessId, RecordPhase, SLOT_FILE_LIMIT, SLOT_RECORD_LIMIT, SLOT_VERSION,
@@ -50,3 +51,4 @@ pub use state::{Applied, AppliedProbation, AppliedRestart, STATE_VERSION};
 pub use upgrade::{
     ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptKeeper, KeptOrphan, UpgradeOutcome, UpgradeView,
 };
+pub use version::{LATER_HELP, later_version};

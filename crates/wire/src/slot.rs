@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LogFile, WireExit, WireFailure, WireNotice};
+use crate::{LATER_HELP, LogFile, WireExit, WireFailure, WireNotice};
 
 /// The version of what is written here.
 pub const SLOT_VERSION: u32 = 1;
@@ -201,9 +201,9 @@ impl SlotRecord {
     /// It does not: why, in one clause.
     pub fn check(file: &[u8]) -> Result<(), String> {
         match strange_version(file) {
-            Some(version) => {
-                Err(format!("it is of version {version} of the slots, this program knows {SLOT_VERSION}"))
-            }
+            Some(version) => Err(format!(
+                "it is of version {version} of the slots, this program knows {SLOT_VERSION}; {LATER_HELP}"
+            )),
             None => Ok(()),
         }
     }

@@ -14,16 +14,31 @@
 //!   batch made it.
 //! - `state` 0 is stored after everything was written and the bytes are 0xFF again.
 
-use std::{io, os::fd::AsFd, path::Path, path::PathBuf, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use mainstay_host::{Found, SharedBuffer, utc_stamp};
-use mainstay_wire::{LogMark, LogMarkKind, LogStream};
+use mainstay_host::{Found, NO_LINKS, SharedBuffer, utc_stamp};
+use mainstay_wire::{LATER_HELP, LogMark, LogMarkKind, LogStream};
 
 /// Bytes of one batch.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;
 
-/// "mainstay" and a version: another one is another form.
-const MARK: u64 = 0x6d61_696e_7374_0001;
+/// The version of the form that this file tells of, also for what is set aside.
+const VERSION: u64 = 1;
+
+/// "mainst" and the version.
+const MARK: u64 = 0x6d61_696e_7374_0000 | VERSION;
+
+/// Those bits of the mark that are the version.
+const VERSION_BITS: u64 = 0xffff;
+
+/// The buffer's file in its folder.
+pub(crate) const FILE: &str = "pump";
 
 const MARK_AT: usize = 0;
 const STATE_AT: usize = 8;
@@ -99,6 +114,26 @@ pub fn is_settled(count: usize, sequence: u64, aside: Option<u64>) -> bool {
     count == 0 || aside == Some(sequence)
 }
 
+/// Whether a buffer in this folder, if there is one, is one that this program can read.
+///
+/// # Errors
+/// It is not: why, in one clause.
+pub(crate) fn check_buffer(dir: &Path) -> Result<(), String> {
+    let mut mark = [0; 8];
+    let begun = open_reading(&dir.join(FILE)).and_then(|mut file| file.read_exact(&mut mark));
+    let mark = u64::from_le_bytes(mark);
+    // What cannot be read is told by whoever maps it.
+    if begun.is_err() || mark == MARK || mark & !VERSION_BITS != MARK & !VERSION_BITS {
+        return Ok(());
+    }
+    let version = mark & VERSION_BITS;
+    Err(format!("it is of version {version} of the log buffer, this program knows {VERSION}; {LATER_HELP}"))
+}
+
+fn open_reading(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NO_LINKS).open(path)
+}
+
 /// The buffer.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -108,9 +143,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Maps the buffer; one of another form is made anew.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let (mut buffer, found) = SharedBuffer::open(path, DATA_AT + BATCH_BYTES)?;
+    /// Maps the buffer in this folder; what is none is made anew.
+    ///
+    /// # Errors
+    /// It is of another version, and may hold output that is nowhere else; or it cannot be mapped.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        check_buffer(dir).map_err(io::Error::other)?;
+        let (mut buffer, found) = SharedBuffer::open(&dir.join(FILE), DATA_AT + BATCH_BYTES)?;
         if found == Found::Fresh || buffer.load(MARK_AT) != MARK {
             buffer.store(MARK_AT, 0);
             buffer.fill(8, DATA_AT - 8, 0);
@@ -215,7 +254,7 @@ impl Batch {
     /// Writes bytes of the batch to a file.
     pub(crate) fn write(
         &self,
-        file: &std::fs::File,
+        file: &File,
         offset: u64,
         from: usize,
         length: usize,

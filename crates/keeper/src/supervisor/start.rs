@@ -269,7 +269,9 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         has_news: false,
     };
     if let Err(error) = supervisor.adopt_all() {
-        say(format_args!("cannot read the slots: {error}"));
+        let text = format!("cannot read the slots: {error}");
+        say(&text);
+        supervisor.tell_anchor(&ToAnchor::Trouble { text });
         return Err(ExitCode::FAILURE);
     }
     supervisor.start_daemon();
