@@ -252,13 +252,7 @@ impl Batch {
     }
 
     /// Writes bytes of the batch to a file.
-    pub(crate) fn write(
-        &self,
-        file: &File,
-        offset: u64,
-        from: usize,
-        length: usize,
-    ) -> io::Result<usize> {
+    pub(crate) fn write(&self, file: &File, offset: u64, from: usize, length: usize) -> io::Result<usize> {
         self.buffer.write_to(file, offset, DATA_AT + from, length)
     }
 
@@ -286,4 +280,92 @@ fn number_of(stream: Option<LogStream>) -> u64 {
 
 fn stream_of(number: u64) -> Option<LogStream> {
     LogStream::ALL.into_iter().find(|stream| number_of(Some(*stream)) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{super::aside::Aside, *};
+
+    /// A buffer as version 1 left it: a batch of five bytes for `api@1`.
+    fn first() -> Vec<u8> {
+        let mut file = vec![0; 8192];
+        let numbers = [
+            (0, 0x6d61_696e_7374_0001),
+            (8, 1),
+            (16, 5),
+            (24, 100),
+            (32, 3),
+            (40, 77),
+            (48, 1000),
+            (56, 1_795_299_531),
+            (64, 5),
+            (72, 9),
+            (80, 12),
+            (88, 13),
+            (96, 2),
+        ];
+        for (at, number) in numbers {
+            file[at..at + 8].copy_from_slice(&u64::to_le_bytes(number));
+        }
+        file[128..133].copy_from_slice(b"api@1");
+        file[4096..4105].copy_from_slice(b"/logs/api");
+        file.extend(b"line\n");
+        file.resize(8192 + 256 * 1024, 0xff);
+        file
+    }
+
+    #[test]
+    fn the_first_version_is_read_and_written_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pump");
+        fs::write(&path, first()).unwrap();
+        let mut batch = Batch::open(dir.path()).unwrap();
+        let left = batch.left().unwrap();
+        let to = Destination {
+            slot: "api@1".to_owned(),
+            dir: "/logs/api".into(),
+            size: 100,
+            number: 3,
+            limit: 1000,
+            stamp: 1_795_299_531,
+            seen: 13,
+            run: 12,
+            stream: Some(LogStream::Err),
+        };
+        assert_eq!((&left.to, left.sequence, left.count), (&to, 77, 5));
+        assert_eq!(batch.bytes(0, 5), b"line\n");
+        batch.end_whole();
+        assert!(batch.left().is_none());
+        batch.begin_with(&to, 77, b"line\n");
+        drop(batch);
+        assert!(fs::read(&path).unwrap() == first());
+    }
+
+    #[test]
+    fn a_later_version_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pump");
+        // It may be of any length.
+        let mut later = first()[..100].to_vec();
+        later[0] = 2;
+        fs::write(&path, &later).unwrap();
+        let text = format!("it is of version 2 of the log buffer, this program knows 1; {LATER_HELP}");
+        assert_eq!(Batch::open(dir.path()).unwrap_err().to_string(), text);
+        assert_eq!(fs::read(&path).unwrap(), later);
+        // What is no buffer at all is made one.
+        fs::write(&path, "garbage and more").unwrap();
+        assert!(Batch::open(dir.path()).unwrap().left().is_none());
+    }
+
+    #[test]
+    fn what_is_set_aside_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let aside = Aside::new(dir.path());
+        aside.put("api@1", 77, b"line\n").unwrap();
+        assert_eq!(fs::read(dir.path().join("aside-api@1")).unwrap(), b"\x4d\0\0\0\0\0\0\0line\n");
+        let waiting = aside.get("api@1").unwrap();
+        assert_eq!((waiting.sequence, waiting.bytes.as_slice()), (77, b"line\n".as_slice()));
+    }
 }
