@@ -344,7 +344,9 @@ impl Brain {
                 self.tell_services();
             }
             FromKeeper::Upgraded { upgrade } => self.upgraded(upgrade),
-            FromKeeper::Snapshot { .. } => tracing::error!("the keeper sent a second snapshot"),
+            FromKeeper::Slots { .. } | FromKeeper::Snapshot { .. } => {
+                tracing::error!("the keeper sent a second snapshot")
+            }
         }
     }
 

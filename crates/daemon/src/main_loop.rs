@@ -120,8 +120,17 @@ struct Greeting {
 /// Says hello, and learns it.
 async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result<Greeting, StartError> {
     keeper.send(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
-    match reader.next().await.map_err(StartError::Keeper)? {
-        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor, upgrade } => {
+    let mut all = Vec::new();
+    let answer = loop {
+        match reader.next().await.map_err(StartError::Keeper)? {
+            FromKeeper::Slots { slots } => all.extend(slots),
+            answer => break answer,
+        }
+    };
+    match answer {
+        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots: rest, daemon_starts, anchor, upgrade } => {
+            all.extend(rest);
+            let slots = all;
             tracing::info!(
                 "daemon {} up: start {}, {} slots, {}",
                 env!("CARGO_PKG_VERSION"),

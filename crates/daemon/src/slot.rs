@@ -6,7 +6,7 @@ use mainstay_model::{HookName, RunId, ServiceId};
 use mainstay_wire::{SlotPhase, SlotState};
 
 /// No name of a service holds it.
-const BESIDE: char = '+';
+pub(crate) const BESIDE: char = '+';
 
 /// A hook of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

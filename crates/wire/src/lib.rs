@@ -23,9 +23,9 @@ mod version;
 pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{
-    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LogCounts, LogFile,
-    LogTrouble, Program, Scope, SlotPhase, SlotState, TROUBLE_FILE, TROUBLE_LIMIT, ToKeeper, WireExit,
-    WireFailure, WireReports, WireWhenFull,
+    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LOGS_IN_FRAME,
+    LogCounts, LogFile, LogTrouble, Program, SLOTS_IN_FRAME, Scope, SlotPhase, SlotState, TROUBLE_FILE,
+    TROUBLE_LIMIT, ToKeeper, WireExit, WireFailure, WireReports, WireWhenFull,
 };
 pub use log_index::{
     LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,

@@ -4,7 +4,10 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -172,6 +175,26 @@ fn fill(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
 
 /// Opens no symbolic link, as a flag for `OpenOptionsExt::custom_flags`.
 pub const NO_LINKS: i32 = libc::O_NOFOLLOW;
+
+/// Drops the older half of a file that is only ever appended to (O_APPEND), at a line's end, when it is longer than this.
+/// What somebody else appends in just this moment may be lost. What is no regular file is left alone.
+///
+/// # Errors
+/// `read(2)`, `write(2)` and `ftruncate(2)`.
+pub fn halve_file(appended: impl AsFd, limit: u64) -> io::Result<()> {
+    let file = File::from(appended.as_fd().try_clone_to_owned()?);
+    let data = file.metadata()?;
+    if !data.is_file() || data.len() <= limit {
+        return Ok(());
+    }
+    // It may be open for writing only.
+    let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let mut kept = vec![0; usize::try_from(limit / 2).map_err(io::Error::other)?];
+    reading.read_exact_at(&mut kept, data.len() - limit / 2)?;
+    let line = kept.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    file.set_len(0)?;
+    (&file).write_all(kept.get(line..).unwrap_or_default())
+}
 
 /// Renames a file, unless the new name is taken (`renameat2(2)`, RENAME_NOREPLACE).
 ///

@@ -21,4 +21,4 @@ pub use cut::{Step, next_step};
 pub use place::{Rotated as RotatedSince, written, written_to_rotated};
 pub(crate) use rotated::parts_of;
 pub(crate) use stream::Begins;
-pub(crate) use thread::{Of, Pump};
+pub(crate) use thread::{Counted, Of, Pump};

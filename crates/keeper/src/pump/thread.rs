@@ -134,9 +134,15 @@ impl Pump {
         self.order(Order::Attach { slot: slot.to_owned(), run, begins, pipe });
     }
 
-    /// Asks for counts.
+    /// Asks for counts. A pump that hangs over a disk is not asked for all twice.
     pub(crate) fn count(&self, of: Of) {
-        self.order(Order::Count(of));
+        let mut orders = self.desk.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = orders.iter().any(|order| matches!(order, Order::Count(Of::All)));
+        if !is_asked {
+            orders.push_back(Order::Count(of));
+        }
+        drop(orders);
+        self.desk.to_pump.wake();
     }
 
     /// The counts that came since the last question; none is no news.

@@ -1,6 +1,9 @@
 //! What the daemon asks for.
 
-use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, RecordPhase, SlotRecord, ToKeeper, WireExit};
+use mainstay_wire::{
+    FromKeeper, KEEPER_PROTOCOL, LOGS_IN_FRAME, LogFile, RecordPhase, SLOTS_IN_FRAME, SlotRecord, ToKeeper,
+    WireExit,
+};
 
 use super::{
     Supervisor,
@@ -8,7 +11,10 @@ use super::{
     slots::{Slot, State},
     store::Store,
 };
-use crate::{pump::Of, report::say};
+use crate::{
+    pump::{Counted, Of},
+    report::say,
+};
 
 /// What it says of a run that it is to be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +67,11 @@ impl Supervisor {
             say(format_args!("the daemon speaks protocol {protocol}, this keeper {KEEPER_PROTOCOL}"));
         }
         self.daemon.has_said_hello();
-        let slots = self.slots.services().map(|(_, slot)| slot.view()).collect();
+        let mut slots: Vec<_> = self.slots.services().map(|(_, slot)| slot.view()).collect();
+        while slots.len() > SLOTS_IN_FRAME {
+            let slots = slots.drain(..SLOTS_IN_FRAME).collect();
+            self.daemon.send(&FromKeeper::Slots { slots });
+        }
         let daemon_starts = self.daemon_starts();
         self.daemon.send(&FromKeeper::Snapshot {
             protocol: KEEPER_PROTOCOL,
@@ -77,6 +87,16 @@ impl Supervisor {
         if self.terminating {
             self.daemon.send(&FromKeeper::Terminate);
         }
+    }
+
+    /// Tells the daemon what became of output.
+    pub(super) fn tell_counts(&mut self, Counted { mut counts, is_complete }: Counted) {
+        while let Some((first_of_rest, _)) = counts.iter().nth(LOGS_IN_FRAME) {
+            let rest = counts.split_off(&first_of_rest.clone());
+            let counts = std::mem::replace(&mut counts, rest);
+            self.daemon.send(&FromKeeper::Logs { counts, complete: false });
+        }
+        self.daemon.send(&FromKeeper::Logs { counts, complete: is_complete });
     }
 
     fn acknowledge(&mut self, name: &str, run: u64, memo: String, means: Means) -> Result<(), String> {

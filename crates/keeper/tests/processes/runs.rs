@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_hundred_runs_begin_at_once", a_hundred_runs),
     ("what_makes_no_sense_is_refused", what_makes_no_sense),
     ("a_forgotten_slot_leaves_nothing", a_forgotten_slot),
+    ("more_slots_than_a_frame_holds_are_told_in_parts", many_slots),
     ("a_start_that_hangs_holds_up_its_own_slot_only", a_start_that_hangs),
 ];
 
@@ -133,6 +134,23 @@ fn a_hundred_runs() {
     for number in 0..100 {
         assert_eq!(world.log(&format!("s{number}")), "one\n");
     }
+}
+
+fn many_slots() {
+    const SLOTS: usize = 300;
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let memo = "m".repeat(60_000);
+    assert!(SLOTS * memo.len() > 2 * mainstay_wire::FRAME_LIMIT);
+    for number in 0..SLOTS {
+        daemon.say(&ToKeeper::Remember { slot: format!("s{number}"), run: 0, memo: memo.clone() });
+    }
+    daemon.say(&world.spawn("last", 1, &["sleep", "600"]));
+    daemon.started("last");
+    drop(daemon);
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(slots.len(), SLOTS + 1);
+    assert_eq!(slots.iter().filter(|slot| slot.memo == memo).count(), SLOTS);
 }
 
 fn what_makes_no_sense() {
