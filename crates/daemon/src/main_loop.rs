@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// How many wakes wait for the loop; whoever has one more waits.
-const WAKE_LIMIT: usize = 1024;
+pub(crate) const WAKE_LIMIT: usize = 1024;
 
 /// How long the last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
