@@ -269,9 +269,8 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         has_news: false,
     };
     if let Err(error) = supervisor.adopt_all() {
-        let text = format!("cannot read the slots: {error}");
-        say(&text);
-        supervisor.tell_anchor(&ToAnchor::Trouble { text });
+        // Whoever connects meanwhile is told as well: the anchor holds the socket.
+        supervisor.daemon_in_trouble(format!("cannot read the slots: {error}"));
         return Err(ExitCode::FAILURE);
     }
     supervisor.start_daemon();

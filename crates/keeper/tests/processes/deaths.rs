@@ -174,6 +174,8 @@ fn a_later_slot() {
     let text =
         "slots/api`: it is of version 2 of the slots, this program knows 1; use the Mainstay that wrote it";
     wait_until("it is said", || world.anchor_log().contains(text));
+    let trouble = world.run_dir().join(mainstay_wire::TROUBLE_FILE);
+    assert!(fs::read_to_string(trouble).unwrap().contains(text), "clients are told");
     assert!(is_alive(pid) && world.run_dir().join("slots/api").exists());
     // Whoever wrote it takes it on.
     number_slot(&world, "api", 1);
