@@ -74,11 +74,15 @@ pub(crate) fn ask(
 
 /// Whether nothing was answered because nothing runs: there is no daemon, and nobody holds the project.
 pub(crate) fn is_down(error: &ClientError, places: &Places) -> bool {
-    error.is_no_daemon() && Holders::of(&places.state_dir).is_none()
+    error.is_no_daemon() && places.hidden().is_none() && Holders::of(&places.state_dir).is_none()
 }
 
 /// Why nothing was answered. One that cannot be reached may run nevertheless, which is then said instead.
 pub(crate) fn explain(error: ClientError, places: &Places) -> Failure {
+    // Where it runs is written in what we may not see.
+    if let Some(socket) = places.hidden().filter(|_| error.is_no_daemon()) {
+        return ClientError::NotPermitted { socket }.into();
+    }
     match Holders::of(&places.state_dir).filter(|_| error.is_no_daemon()) {
         Some(holders) => holders.unreachable(places, Exit::NoDaemon),
         None => error.into(),

@@ -1,8 +1,8 @@
 //! Makes sure that the project's daemon is there: makes its folders and starts an anchor when nobody answers.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs,
+    io::{self, Write},
     os::unix::fs::{MetadataExt, symlink},
     path::Path,
     time::Duration,
@@ -90,7 +90,8 @@ fn start(places: &mut Places, timeout: Option<Duration>, output: &Output) -> Res
     make_state_folder(places)?;
     // Not in the run directory, which the anchor clears when it ends.
     let lock_path = places.state_dir.join("start.lock");
-    let lock = File::create(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
+    let lock =
+        mainstay_host::open_private(&lock_path).map_err(|error| cannot("create", &lock_path, &error))?;
     // Of several that start at once the first does it, and the others find it done.
     lock.lock().map_err(|error| cannot("lock", &lock_path, &error))?;
     match Client::connect_within(&places.socket(), timeout) {
@@ -115,9 +116,14 @@ pub(crate) fn make_state_folder(places: &Places) -> Result<(), Failure> {
     })?;
     let ignore = places.state_dir.join(".gitignore");
     if !ignore.exists() {
-        fs::write(&ignore, "*\n").map_err(|error| cannot("write", &ignore, &error))?;
+        write_private(&ignore, "*\n").map_err(|error| cannot("write", &ignore, &error))?;
     }
     Ok(())
+}
+
+/// A file that is ours alone, whatever the umask says.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    mainstay_host::open_private(path)?.write_all(text.as_bytes())
 }
 
 /// The state folder of what runs, when somebody has removed it: without its pointer the project would not be found from where
@@ -131,7 +137,7 @@ fn restore(places: &Places) {
 
 fn make_run_folder(places: &Places) -> Result<(), Failure> {
     let help = "`XDG_RUNTIME_DIR` names the directory under which sockets and FIFOs are made";
-    mainstay_host::private_dir(&places.run_dir).map_err(|error| Failure::from(error).with_help(help))?;
+    mainstay_host::sheltered_dir(&places.run_dir).map_err(|error| Failure::from(error).with_help(help))?;
     try_fifo(&places.run_dir)?;
     point(&places.pointer(), &places.run_dir)
 }

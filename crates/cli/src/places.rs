@@ -1,10 +1,10 @@
 //! Where things are: the project's file, its state, its logs, its sockets. Makes nothing.
 
 mod file;
+mod strangers;
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,9 @@ const STATE: &str = ".mainstay";
 /// The longest path of a run directory: with `/sock` and more of that kind it must fit into the 107 bytes that
 /// unix(7) has for the path of a socket.
 const RUN_DIR_LIMIT: usize = 80;
+
+/// Whom everybody trusts.
+const ROOT: u32 = 0;
 
 /// What places depend on beside the command line. Read once, so that tests can make it up.
 #[derive(Clone, Debug)]
@@ -67,12 +70,15 @@ impl Surroundings {
             Failure::new(Exit::Failed, format!("the current directory cannot be found: {error}"))
         })?;
         let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let uid = mainstay_host::effective_uid();
         Ok(Self {
             directory,
-            // The specification: a relative path is to be ignored.
-            runtime_dir: runtime_dir.filter(|path| path.is_absolute()),
+            // The specification: a relative path is to be ignored, and the folder is that of the user. `su` and `sudo -E` leave
+            // the one of whoever called them.
+            runtime_dir: runtime_dir
+                .filter(|path| path.is_absolute() && strangers::of(path, &[uid, ROOT]).is_none()),
             temporary_dir: std::env::temp_dir(),
-            uid: mainstay_host::effective_uid(),
+            uid,
             system: SystemPlaces::default(),
         })
     }
@@ -97,27 +103,32 @@ impl Places {
     /// Finds the project that the command line means.
     pub(crate) fn find(global: &Global, surroundings: &Surroundings) -> Result<Self, Failure> {
         let named = global.file.as_ref().map(|path| ProjectFile::named(path, surroundings)).transpose()?;
-        match (named, &global.state_dir) {
+        let places = match (named, &global.state_dir) {
             (Some(file), Some(state_dir)) => {
-                Ok(Self::with_state(Some(file), &surroundings.directory.join(state_dir), surroundings))
+                Self::with_state(Some(file), &surroundings.directory.join(state_dir), surroundings)
             }
             (None, Some(state_dir)) => {
                 let file = ProjectFile::find(surroundings)?;
-                Ok(Self::with_state(file, &surroundings.directory.join(state_dir), surroundings))
+                Self::with_state(file, &surroundings.directory.join(state_dir), surroundings)
             }
-            (Some(file), None) => Ok(Self::of_file(file, surroundings)),
-            (None, None) => Self::nearest(surroundings),
-        }
+            (Some(file), None) => Self::of_file(file, surroundings),
+            (None, None) => Self::nearest(surroundings)?,
+        };
+        // Before anything is said there: who owns that folder would hear it.
+        strangers::refuse(&places.run_dir, &trusted(&places.state_dir, surroundings.uid))?;
+        Ok(places)
     }
 
     /// The nearest project: where a file is, or the state of one whose file is gone; else the machine's.
     fn nearest(surroundings: &Surroundings) -> Result<Self, Failure> {
         for dir in surroundings.directory.ancestors() {
             if let Some(path) = present(dir.join(FILE))? {
+                strangers::refuse_planted(&path, &[surroundings.uid, ROOT])?;
                 return Ok(Self::of_file(ProjectFile::at(&path, surroundings)?, surroundings));
             }
             let state_dir = dir.join(STATE);
             if state_dir.is_dir() {
+                strangers::refuse_planted(&state_dir, &[surroundings.uid, ROOT])?;
                 return Ok(Self::with_state(None, &state_dir, surroundings));
             }
         }
@@ -166,6 +177,14 @@ impl Places {
         self.state_dir.join("run")
     }
 
+    /// What points to the run directory, when this user may not look at it.
+    pub(crate) fn hidden(&self) -> Option<PathBuf> {
+        let pointer = self.pointer();
+        let refused = fs::symlink_metadata(&pointer)
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+        refused.then_some(pointer)
+    }
+
     fn system(file: ProjectFile, surroundings: &Surroundings) -> Self {
         let system = &surroundings.system;
         Self {
@@ -185,7 +204,7 @@ impl Places {
         let pointed = fs::read_link(state_dir.join("run")).ok();
         // One of another path is that of this project all the same when its locks are held, which move with the folder.
         let run_dir = pointed.filter(|path| {
-            is_run_dir(path, surroundings.uid)
+            is_run_dir(path, &trusted(&state_dir, surroundings.uid))
                 && (path.file_name().is_some_and(|name| name == &*key) || Holders::of(&state_dir).is_some())
         });
         Self {
@@ -200,9 +219,14 @@ impl Places {
 
 /// Whether a pointer leads to a folder that may be trusted. It may be another project's: a folder that was copied with its
 /// state points to where the first one runs.
-fn is_run_dir(path: &Path, uid: u32) -> bool {
-    let owner = fs::metadata(path).map(|data| data.uid());
-    path.is_absolute() && owner.is_ok_and(|owner| uid == 0 || owner == uid || owner == 0)
+fn is_run_dir(path: &Path, trusted: &[u32]) -> bool {
+    path.is_absolute() && path.is_dir() && strangers::beside(path, trusted).is_none()
+}
+
+/// Whose folders are as good as ours: root's, and to root those of whoever has the project.
+fn trusted(state_dir: &Path, uid: u32) -> Vec<u32> {
+    let owner = strangers::owner(state_dir).filter(|_| uid == ROOT);
+    [uid, ROOT].into_iter().chain(owner).collect()
 }
 
 /// The folder of the project whose state is kept there, for words.

@@ -1,9 +1,9 @@
 //! Making the connection, with a bound on how long a full queue of a stuck daemon may hold it up.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     io::{self, Read},
-    os::unix::net::UnixStream,
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
     path::Path,
     time::Duration,
 };
@@ -11,6 +11,7 @@ use std::{
 use mainstay_wire::{TROUBLE_FILE, TROUBLE_LIMIT};
 
 use rustix::{
+    fs::OFlags,
     io::Errno,
     net::{
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with,
@@ -19,6 +20,9 @@ use rustix::{
 };
 
 use crate::ClientError;
+
+/// Neither a link nor a FIFO in the place of the file shall lead or hold us elsewhere.
+const PLAIN_FILE: i32 = (OFlags::NOFOLLOW.bits() | OFlags::NONBLOCK.bits()).cast_signed();
 
 /// Connects to the socket at `path`.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ClientError> {
@@ -32,7 +36,9 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStre
 
 /// Why no daemon comes up there, when the keeper says so.
 fn trouble(socket: &Path) -> Option<String> {
-    let file = File::open(socket.with_file_name(TROUBLE_FILE)).ok()?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(PLAIN_FILE);
+    let file = options.open(socket.with_file_name(TROUBLE_FILE)).ok()?;
     let mut text = String::new();
     file.take(TROUBLE_LIMIT).read_to_string(&mut text).ok()?;
     Some(text.trim().to_owned())

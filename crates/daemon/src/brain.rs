@@ -95,6 +95,7 @@ impl Brain {
         recorded: Recorded,
         mut hands: Hands,
         history: History,
+        generations: Generations,
         slots: &[SlotState],
     ) -> Result<Self, GraphError> {
         let now = clock::now();
@@ -110,7 +111,7 @@ impl Brain {
         let mut brain = Self {
             runner,
             going_down: recorded.going_down,
-            generations: Generations::of(state.dir()),
+            generations,
             watched: Watched::recall(&recorded),
             verdicts: OutcomeWaiters::default(),
             upgrades: Upgrades::default(),
@@ -360,7 +361,9 @@ impl Brain {
                 self.tell_services();
             }
             FromKeeper::Upgraded { upgrade } => self.upgraded(upgrade),
-            FromKeeper::Snapshot { .. } => tracing::error!("the keeper sent a second snapshot"),
+            FromKeeper::Slots { .. } | FromKeeper::Snapshot { .. } => {
+                tracing::error!("the keeper sent a second snapshot")
+            }
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     brain::{Brain, Flow},
+    generations::Generations,
     hands::{Hands, Surroundings},
     history::History,
     keeper_link,
@@ -77,6 +78,7 @@ impl Stage {
             recorded,
             Hands::new(sender, wakes, surroundings),
             History::default(),
+            Generations::of(dir.path()).unwrap(),
             slots,
         )
         .unwrap();
@@ -410,4 +412,37 @@ async fn a_request_that_comes_too_late_is_answered() {
     assert_eq!(ask(Request::Down { kill: false }).await.unwrap().into_result(), Ok(Answer::Down));
     let refused = ask(Request::List).await.unwrap().into_result().unwrap_err();
     assert_eq!(refused.code, mainstay_wire::ErrorCode::GoingDown);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn nothing_is_begun_while_the_keeper_does_not_keep_up() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    let request = || Request::Signal { signal: "HUP".to_owned(), services: vec!["all".to_owned()] };
+    let text = "x".repeat(1024 * 1024);
+    for _ in 0..=keeper_link::BEHIND / text.len() + 1 {
+        stage.brain.tell(&ToKeeper::Trouble { text: text.clone() });
+    }
+    tokio::task::yield_now().await;
+    let refused = stage.ask(request()).1.await.unwrap().into_result().unwrap_err();
+    assert_eq!((refused.code, refused.help.is_some()), (mainstay_wire::ErrorCode::Busy, true));
+    assert!(
+        stage.ask(Request::Ping).1.await.unwrap().into_result().is_ok(),
+        "whoever only reads is answered"
+    );
+    while matches!(stage.said().await, ToKeeper::Trouble { .. })
+        && stage.brain.runner.execution().is_keeper_behind()
+    {}
+    let answer = stage.ask(request()).1.await.unwrap().into_result();
+    assert!(!answer.is_err_and(|error| error.code == mainstay_wire::ErrorCode::Busy));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn clients_that_asked_for_the_end_and_left_wait_no_more() {
+    let mut stage = Stage::set(Recorded::default(), &[]);
+    stage.apply(&[spec("api", "./api")]);
+    stage.heard(started("api", 1));
+    for _ in 0..1000 {
+        drop(stage.ask(Request::Down { kill: false }).1);
+    }
+    assert_eq!(stage.brain.leavers.len(), 1);
 }

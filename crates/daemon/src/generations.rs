@@ -12,7 +12,7 @@ use std::{
 
 use mainstay_host::{Durability, private_dir, write_atomic};
 use mainstay_model::{ServiceId, Spec};
-use mainstay_wire::{GenerationView, ProbationVerdict, WireSpec};
+use mainstay_wire::{GenerationView, LATER_HELP, ProbationVerdict, WireSpec, later_version};
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -39,6 +39,16 @@ pub(crate) enum GenerationsError {
         path: PathBuf,
         /// Why.
         text: String,
+    },
+    /// They are of a later Mainstay.
+    #[error(
+        "`{path}` was written by a later Mainstay (version {version} of the generations, this one knows {VERSION}); {LATER_HELP}"
+    )]
+    Later {
+        /// The list.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
     },
     /// There is none of this number.
     #[error("there is no generation {number}")]
@@ -201,17 +211,21 @@ impl Generations {
 
     /// Those of this project. A list that makes no sense is put aside, and a new one begins: a description that runs is worth more
     /// than the memory of earlier ones.
-    pub(crate) fn of(state_dir: &Path) -> Self {
+    ///
+    /// # Errors
+    /// They are of a later Mainstay, to which they are left.
+    pub(crate) fn of(state_dir: &Path) -> Result<Self, GenerationsError> {
         let dir = state_dir.join("generations");
         let list = match read(&dir.join("list.json")) {
             Ok(list) => list,
+            Err(error @ GenerationsError::Later { .. }) => return Err(error),
             Err(error) => {
                 tracing::warn!("{error}; earlier generations are forgotten");
                 let _ = fs::rename(dir.join("list.json"), dir.join("list.json.broken"));
                 Vec::new()
             }
         };
-        Self { dir, list }
+        Ok(Self { dir, list })
     }
 
     /// Adds what is about to be applied, unless it is what is in the list last, and gives its number. The description is on
@@ -393,11 +407,11 @@ fn read(path: &Path) -> Result<Vec<Generation>, GenerationsError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failure("read", path, &error.to_string())),
     };
+    if let Some(version) = later_version(&bytes, VERSION) {
+        return Err(GenerationsError::Later { path: path.to_owned(), version });
+    }
     let list: List =
         serde_json::from_slice(&bytes).map_err(|error| failure("understand", path, &error.to_string()))?;
-    if list.version > VERSION {
-        return Err(failure("understand", path, "it was written by a later Mainstay"));
-    }
     Ok(list.generations)
 }
 

@@ -94,3 +94,29 @@ impl Handle {
         Answering { _busy: self.busy.upgrade() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::main_loop::WAKE_LIMIT;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_a_loop_that_has_enough_to_do_waits() {
+        let (wakes, mut woken) = mpsc::channel(WAKE_LIMIT);
+        let (busy, _answered) = mpsc::channel(1);
+        let handle = Handle::new(wakes, busy.downgrade());
+        let ask = || {
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.ask(Request::Ping, Peer { uid: 0, pid: None }).await })
+        };
+        let asked: Vec<_> = (0..WAKE_LIMIT + 10).map(|_| ask()).collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(woken.len(), WAKE_LIMIT);
+        // None of them is lost.
+        for _ in 0..asked.len() {
+            woken.recv().await.unwrap();
+        }
+    }
+}

@@ -163,6 +163,11 @@ impl Hands {
         }
     }
 
+    /// Whether the keeper does not keep up with what it is told.
+    pub(crate) fn is_keeper_behind(&self) -> bool {
+        self.keeper.is_behind()
+    }
+
     /// Says something to the keeper that no decision stands behind.
     pub(crate) fn tell(&self, message: &ToKeeper) {
         self.keeper.send(message);

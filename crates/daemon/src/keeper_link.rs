@@ -1,6 +1,12 @@
 //! The line to the keeper: frames in, frames out.
 
-use std::os::fd::OwnedFd;
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use mainstay_wire::{Frames, FromKeeper, ToKeeper, frame};
 use tokio::{
@@ -14,18 +20,32 @@ use tokio::{
 
 use crate::wake::Wake;
 
-/// Sends to the keeper, in order, without waiting. What can be in flight is bounded by what decisions ask for: a few
-/// messages for each service.
+/// Bytes that wait for a keeper that does not read. Beyond that nothing is begun for clients; decisions wait for its answers
+/// anyway, and come to a few messages for each service.
+pub(crate) const BEHIND: usize = 8 * 1024 * 1024;
+
+/// Sends to the keeper, in order, without waiting.
 #[derive(Clone, Debug)]
-pub(crate) struct ToKeeperSender(mpsc::UnboundedSender<Vec<u8>>);
+pub(crate) struct ToKeeperSender {
+    messages: mpsc::UnboundedSender<Vec<u8>>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl ToKeeperSender {
     /// Sends this; to a keeper that is gone, nothing (the reader tells).
     pub(crate) fn send(&self, message: &ToKeeper) {
         match frame(message) {
-            Ok(bytes) => drop(self.0.send(bytes)),
+            Ok(bytes) => {
+                self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+                drop(self.messages.send(bytes));
+            }
             Err(error) => tracing::error!("a message for the keeper was dropped: {error}"),
         }
+    }
+
+    /// Whether the keeper does not keep up.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > BEHIND
     }
 }
 
@@ -44,11 +64,17 @@ pub(crate) fn connect(
     stream.set_nonblocking(true)?;
     let (reader, writer) = UnixStream::from_std(stream)?.into_split();
     let (sender, receiver) = mpsc::unbounded_channel();
-    let writing = tokio::spawn(write_all(writer, receiver));
-    Ok((ToKeeperSender(sender), FromKeeperReader { stream: reader, frames: Frames::default() }, writing))
+    let waiting = Arc::<AtomicUsize>::default();
+    let writing = tokio::spawn(write_all(writer, receiver, Arc::clone(&waiting)));
+    let sender = ToKeeperSender { messages: sender, waiting };
+    Ok((sender, FromKeeperReader { stream: reader, frames: Frames::default() }, writing))
 }
 
-async fn write_all(mut stream: OwnedWriteHalf, mut messages: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write_all(
+    mut stream: OwnedWriteHalf,
+    mut messages: mpsc::UnboundedReceiver<Vec<u8>>,
+    waiting: Arc<AtomicUsize>,
+) {
     while let Some(mut bytes) = messages.recv().await {
         // One write for all that is there: a keeper woken once does more in one turn.
         while let Ok(more) = messages.try_recv() {
@@ -57,6 +83,7 @@ async fn write_all(mut stream: OwnedWriteHalf, mut messages: mpsc::UnboundedRece
         if stream.write_all(&bytes).await.is_err() {
             return;
         }
+        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
     }
 }
 

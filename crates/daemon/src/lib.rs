@@ -11,6 +11,8 @@ mod connections;
 mod environment;
 mod files;
 mod followers;
+#[cfg(test)]
+mod formats_tests;
 mod generations;
 mod handle;
 mod hands;

@@ -212,3 +212,25 @@ async fn requests_that_wait_in_line_are_answered_before_their_connection_makes_r
     stage.one_that_was_answered().await;
     eager.is_closed().await;
 }
+
+#[tokio::test]
+async fn a_line_that_is_too_long_is_refused_and_ends_the_connection() {
+    let stage = Stage::with_seats(2);
+    let mut client = stage.connect().await;
+    let (mut reader, mut writer) = client.0.get_mut().split();
+    let flood = async {
+        let part = vec![b'x'; 1024 * 1024];
+        for _ in 0..mainstay_wire::LINE_LIMIT / part.len() {
+            writer.write_all(&part).await.unwrap();
+        }
+    };
+    let answer = async {
+        let mut answer = String::new();
+        BufReader::new(&mut reader).read_line(&mut answer).await.unwrap();
+        answer
+    };
+    let (_, answer) = timeout(PATIENCE, async { tokio::join!(flood, answer) }).await.unwrap();
+    let reply: Reply = serde_json::from_str(&answer).unwrap();
+    assert!(reply.into_result().unwrap_err().text.contains("a request has at most 16777216 bytes"));
+    client.is_closed().await;
+}

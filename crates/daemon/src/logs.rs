@@ -8,6 +8,8 @@ use mainstay_model::{ServiceId, WhenFull};
 use mainstay_wire::{LogCounts, LogTrouble as WireLogTrouble, LogView, Reply, errors_of};
 use tokio::sync::oneshot;
 
+use crate::slot::BESIDE;
+
 /// Counts by slot, and who asked.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
@@ -92,8 +94,11 @@ impl Logs {
 
     /// This client waits for fresh counts of these; says whether it is the first, so that somebody has to ask.
     pub(crate) fn ask(&mut self, ids: Vec<ServiceId>, reply: oneshot::Sender<Reply>) -> bool {
+        let is_first = self.asking.is_empty();
+        // While the keeper does not answer, those that have gone make room.
+        self.asking.retain(|(_, reply)| !reply.is_closed());
         self.asking.push((ids, reply));
-        self.asking.len() == 1
+        is_first
     }
 
     /// Those who waited.
@@ -101,13 +106,12 @@ impl Logs {
         std::mem::take(&mut self.asking)
     }
 
-    /// There is no such service any more.
+    /// There is no such service any more: neither its streams nor those of its hooks.
     pub(crate) fn forget(&mut self, id: &ServiceId) {
-        let slot = id.to_string();
-        for slot in [errors_of(&slot), slot] {
-            self.counts.remove(&slot);
-            self.told.remove(&slot);
-        }
+        let (slot, beside) = (id.to_string(), format!("{id}{BESIDE}"));
+        let is_its_own = |other: &String| *other == slot || other.starts_with(&beside);
+        self.counts.retain(|slot, _| !is_its_own(slot));
+        self.told.retain(|slot, _| !is_its_own(slot));
     }
 }
 
@@ -120,6 +124,30 @@ fn time(word: &str, trouble: &WireLogTrouble) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_stays_of_what_is_forgotten() {
+        let mut logs = Logs::default();
+        let interference = Some(WireLogTrouble { since_ms: 1, text: "it was moved".to_owned() });
+        let counts = LogCounts { interference, ..LogCounts::default() };
+        let slots = ["api", "api+stderr", "api+before_start", "api+reload+stderr", "api@1", "apix"];
+        logs.take(slots.map(|slot| (slot.to_owned(), counts.clone())).into());
+        logs.forget(&"api".parse().unwrap());
+        let left = ["api@1", "apix"];
+        assert!(logs.counts.keys().eq(left.iter()) && logs.told.keys().eq(left.iter()), "{logs:?}");
+    }
+
+    #[test]
+    fn those_that_have_gone_wait_no_more() {
+        let mut logs = Logs::default();
+        let (here, _stays) = oneshot::channel();
+        assert!(logs.ask(Vec::new(), here));
+        for _ in 0..1000 {
+            let (gone, _) = oneshot::channel();
+            assert!(!logs.ask(Vec::new(), gone), "it is asked already");
+        }
+        assert_eq!(logs.asking.len(), 2);
+    }
 
     #[test]
     fn what_others_do_to_a_log_is_counted_and_told_once_an_hour() {

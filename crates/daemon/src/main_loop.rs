@@ -21,19 +21,21 @@ use crate::{
     brain::{Anchor, Brain, Flow},
     clock,
     connections::{CONNECTION_LIMIT, Connections},
+    generations::Generations,
     handle::Doors,
     hands::{Hands, Surroundings},
     history::History,
     keeper_link::{self, FromKeeperReader, ToKeeperSender},
     local_socket, request,
     salvage::{self, Salvaged},
+    slot::is_hook_memo,
     state::StateFile,
     upgrade::Upgrades,
     wake::Wake,
 };
 
 /// How many wakes wait for the loop; whoever has one more waits.
-const WAKE_LIMIT: usize = 1024;
+pub(crate) const WAKE_LIMIT: usize = 1024;
 
 /// How long the last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -51,7 +53,7 @@ pub struct Options {
 
 /// What keeps a daemon from coming up, in one sentence.
 #[derive(Debug, thiserror::Error)]
-enum StartError {
+pub(crate) enum StartError {
     #[error("the daemon is started by the keeper only: {0}")]
     NoKeeper(std::io::Error),
     #[error("{0}")]
@@ -118,8 +120,17 @@ struct Greeting {
 /// Says hello, and learns it.
 async fn greet(keeper: &ToKeeperSender, reader: &mut FromKeeperReader) -> Result<Greeting, StartError> {
     keeper.send(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
-    match reader.next().await.map_err(StartError::Keeper)? {
-        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots, daemon_starts, anchor, upgrade } => {
+    let mut all = Vec::new();
+    let answer = loop {
+        match reader.next().await.map_err(StartError::Keeper)? {
+            FromKeeper::Slots { slots } => all.extend(slots),
+            answer => break answer,
+        }
+    };
+    match answer {
+        FromKeeper::Snapshot { protocol: KEEPER_PROTOCOL, slots: rest, daemon_starts, anchor, upgrade } => {
+            all.extend(rest);
+            let slots = all;
             tracing::info!(
                 "daemon {} up: start {}, {} slots, {}",
                 env!("CARGO_PKG_VERSION"),
@@ -149,14 +160,33 @@ fn recall(
         project_key: key(&options.run_dir),
         boot_id: mainstay_host::boot_id(),
     };
+    refuse_later(slots)?;
+    let generations =
+        Generations::of(&options.state_dir).map_err(|error| StartError::State(error.to_string()))?;
     let state = StateFile::of(&options.state_dir);
     let Salvaged { recorded, note } =
         salvage::read(&state, slots).map_err(|error| StartError::State(error.to_string()))?;
     let hands = Hands::new(keeper, wakes, surroundings);
     let mut history = History::begin(&options.state_dir);
     note.into_iter().for_each(|note| history.note("state-damaged", note, None));
-    Brain::recall(state, recorded, hands, history, slots)
+    Brain::recall(state, recorded, hands, history, generations, slots)
         .map_err(|error| StartError::State(error.to_string()))
+}
+
+/// Nothing is guessed of services of which a later program had the keeper remember something.
+pub(crate) fn refuse_later(slots: &[SlotState]) -> Result<(), StartError> {
+    let later = |slot: &SlotState| {
+        Some((
+            slot.slot.clone(),
+            Memo::check(&slot.memo).err().filter(|_| Memo::later(&slot.memo).is_some())?,
+        ))
+    };
+    match slots.iter().find_map(later) {
+        Some((slot, why)) => {
+            Err(StartError::State(format!("what was remembered of `{slot}` cannot be read: {why}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether this program can go on with what is there, without changing it: what was applied and its earlier versions, the
@@ -175,11 +205,11 @@ pub fn check_state(options: &Options, memos: &[String]) -> Result<(), String> {
     if let Some(error) = texts.into_iter().flatten().next() {
         return Err(error.text);
     }
-    let strange = |memo: &&String| !memo.is_empty() && Memo::check(memo).is_err();
-    match memos.iter().find(strange) {
-        Some(memo) => Err(format!("what the daemon remembers makes no sense: {memo}")),
-        None => Ok(()),
-    }
+    let strange = |memo: &String| {
+        let why = Memo::check(memo).err().filter(|_| !memo.is_empty() && !is_hook_memo(memo))?;
+        Some(format!("what the daemon remembers cannot be read: {why}: {memo}"))
+    };
+    memos.iter().find_map(strange).map_or(Ok(()), Err)
 }
 
 /// The last part of the run folder is keyed by project.

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use mainstay_decide::Memory;
 use mainstay_model::{MadeOf, Moment, PhaseName, Reason, Reports, Spec};
-use mainstay_wire::{Memo, MemoEnd};
+use mainstay_wire::{MEMO_VERSION, Memo, MemoEnd};
 
 /// What the keeper is to hold for a daemon that comes after this one; `made_from` is of the latest run, `ends` of those before.
 pub(crate) fn to_memo(memory: &Memory, made_from: u64, ends: Vec<MemoEnd>, now: Moment) -> Memo {
     Memo {
+        version: MEMO_VERSION,
         phase: memory.phase.as_str().to_owned(),
         code: memory.reason.code().to_owned(),
         text: memory.reason.sentence(now),

@@ -29,6 +29,11 @@ use crate::{
 /// Takes a request. It is answered now, or by a waiter later.
 pub(crate) fn take(brain: &mut Brain, asked: Asked) {
     let Asked { request, peer, reply } = asked;
+    if begins_something(&request) && brain.runner.execution().is_keeper_behind() {
+        let error = WireError::new(ErrorCode::Busy, "the keeper does not keep up with what it is asked for")
+            .with_help("what was asked before goes on; try again in a moment");
+        return answer(reply, Err(error));
+    }
     if let Some((code, what)) = audit(&request, peer) {
         brain.history.note(code, what, Some(peer));
     }
@@ -70,6 +75,30 @@ pub(crate) fn take(brain: &mut Brain, asked: Asked) {
         Request::Follow => {
             answer(reply, Err(WireError::new(ErrorCode::Internal, "`follow` has more than one reply")));
         }
+    }
+}
+
+/// Whether it makes messages to the keeper of which nobody knows the number; what stops everything is never refused.
+fn begins_something(request: &Request) -> bool {
+    match request {
+        Request::Apply { .. } | Request::Rollback { .. } | Request::Act { .. } | Request::Signal { .. } => {
+            true
+        }
+        Request::Ping
+        | Request::List
+        | Request::Status { .. }
+        | Request::Plan { .. }
+        | Request::PlanRollback { .. }
+        | Request::Generations
+        | Request::Verdict { .. }
+        | Request::Wait { .. }
+        | Request::Down { .. }
+        | Request::Upgrade { .. }
+        | Request::UpgradeVerdict { .. }
+        | Request::Explain { .. }
+        | Request::History { .. }
+        | Request::Report { .. }
+        | Request::Follow => false,
     }
 }
 

@@ -6,7 +6,7 @@ use mainstay_model::{HookName, RunId, ServiceId};
 use mainstay_wire::{SlotPhase, SlotState};
 
 /// No name of a service holds it.
-const BESIDE: char = '+';
+pub(crate) const BESIDE: char = '+';
 
 /// A hook of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,11 @@ pub(crate) fn hook_memo(of: RunId) -> String {
     of.to_string()
 }
 
+/// Whether this is one.
+pub(crate) fn is_hook_memo(memo: &str) -> bool {
+    memo.parse::<u64>().is_ok()
+}
+
 fn of_run(memo: &str) -> RunId {
     RunId(memo.parse().unwrap_or_default())
 }
@@ -101,5 +106,6 @@ mod tests {
             assert_eq!(Slot::of(other), None, "{other}");
         }
         assert_eq!(of_run(&hook_memo(RunId(7))), RunId(7));
+        assert!(is_hook_memo(&hook_memo(RunId(7))) && !is_hook_memo("{}"));
     }
 }

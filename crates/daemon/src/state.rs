@@ -9,7 +9,9 @@ use std::{
 use mainstay_decide::{AskedRestart, Turn};
 use mainstay_host::{Durability, HostError, remove_unfinished, write_atomic};
 use mainstay_model::{RunId, ServiceId, Spec};
-use mainstay_wire::{Applied, AppliedProbation, AppliedRestart, STATE_VERSION, SpecError, WireSpec};
+use mainstay_wire::{
+    Applied, AppliedProbation, AppliedRestart, LATER_HELP, STATE_VERSION, SpecError, WireSpec, later_version,
+};
 
 /// State that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +34,7 @@ pub(crate) enum StateError {
     },
     /// The file is of a later Mainstay.
     #[error(
-        "`{path}` was written by a later Mainstay (version {version} of the state, this one knows {STATE_VERSION})"
+        "`{path}` was written by a later Mainstay (version {version} of the state, this one knows {STATE_VERSION}); {LATER_HELP}"
     )]
     Version {
         /// Which.
@@ -118,11 +120,11 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recorded::default()),
             Err(source) => return Err(StateError::Read { path: path(), source }),
         };
+        if let Some(version) = later_version(&bytes, STATE_VERSION) {
+            return Err(StateError::Version { path: path(), version });
+        }
         let applied: Applied =
             serde_json::from_slice(&bytes).map_err(|source| StateError::Damaged { path: path(), source })?;
-        if applied.version > STATE_VERSION {
-            return Err(StateError::Version { path: path(), version: applied.version });
-        }
         let specs = applied.specs.into_iter().map(Spec::try_from).collect::<Result<_, _>>();
         Ok(Recorded {
             project: applied.project,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use mainstay_host::{
-    Durability, HostError, effective_uid, lookup_user, open_private, private_dir, write_atomic,
+    Durability, HostError, effective_uid, halve_file, lookup_user, open_private, private_dir, sheltered_dir,
+    write_atomic,
 };
 use tempfile::TempDir;
 
@@ -41,6 +42,50 @@ fn a_link_a_file_and_a_stranger_are_refused() {
         let error = private_dir(&foreign).unwrap_err();
         assert!(error.to_string().ends_with("belongs to user 1234, and this is user 0"), "{error}");
     }
+}
+
+#[test]
+fn a_folder_in_somebody_elses_is_not_ours_alone() {
+    let dir = TempDir::new().unwrap();
+    let (above, path) = (dir.path().join("above"), dir.path().join("above/folder"));
+    sheltered_dir(&path).unwrap();
+    for made in [&above, &path] {
+        assert_eq!(fs::metadata(made).unwrap().mode() & 0o7777, 0o700);
+    }
+    sheltered_dir(&path).unwrap();
+    let link = dir.path().join("link");
+    symlink(&above, &link).unwrap();
+    assert!(matches!(sheltered_dir(&link.join("folder")), Err(HostError::Link { .. })));
+    if effective_uid() == 0 {
+        std::os::unix::fs::chown(&above, Some(1234), None).unwrap();
+        assert!(matches!(sheltered_dir(&path), Err(HostError::ForeignOwner { owner: 1234, .. })));
+        assert!(private_dir(&path).is_ok(), "only what is above it is wrong");
+        // Whose something is counts before what it is.
+        std::os::unix::fs::lchown(&link, Some(1234), None).unwrap();
+        assert!(matches!(private_dir(&link), Err(HostError::ForeignOwner { owner: 1234, .. })));
+    }
+}
+
+#[test]
+fn of_a_log_that_is_too_long_the_latest_lines_stay() {
+    use std::io::Write;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("log");
+    let mut log = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+    for number in 0..1000 {
+        writeln!(log, "line {number:04}").unwrap();
+        halve_file(&log, 1000).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() <= 1000);
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    let numbers: Vec<u32> =
+        text.lines().map(|line| line.strip_prefix("line ").unwrap().parse().unwrap()).collect();
+    assert!(numbers.len() >= 49, "{numbers:?}");
+    assert!(
+        numbers.iter().rev().zip((0..1000).rev()).all(|(number, expected)| *number == expected),
+        "{numbers:?}"
+    );
+    halve_file(std::io::stdin(), 0).unwrap();
 }
 
 #[test]

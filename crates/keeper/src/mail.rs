@@ -31,6 +31,7 @@ pub(crate) enum Mail<T> {
 pub(crate) struct MailBox<Out, In> {
     socket: OwnedFd,
     waiting: VecDeque<(Vec<u8>, Option<OwnedFd>)>,
+    limit: usize,
     dropped: u64,
     buffer: Vec<u8>,
     kinds: PhantomData<(Out, In)>,
@@ -38,7 +39,14 @@ pub(crate) struct MailBox<Out, In> {
 
 impl<Out: Serialize, In: DeserializeOwned> MailBox<Out, In> {
     pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, waiting: VecDeque::new(), dropped: 0, buffer: Vec::new(), kinds: PhantomData }
+        Self {
+            socket,
+            waiting: VecDeque::new(),
+            limit: WAITING_LIMIT,
+            dropped: 0,
+            buffer: Vec::new(),
+            kinds: PhantomData,
+        }
     }
 
     /// Sends a message as soon as those before it are sent. The descriptor is duplicated only when it has to wait.
@@ -59,7 +67,7 @@ impl<Out: Serialize, In: DeserializeOwned> MailBox<Out, In> {
         }
         let descriptor = descriptor.and_then(|descriptor| descriptor.try_clone_to_owned().ok());
         self.waiting.push_back((bytes, descriptor));
-        if self.waiting.len() > WAITING_LIMIT {
+        if self.waiting.len() > self.limit {
             self.waiting.pop_front();
             self.dropped += 1;
             say(format_args!("{} messages to a process that does not read were dropped", self.dropped));
@@ -75,7 +83,8 @@ impl<Out: Serialize, In: DeserializeOwned> MailBox<Out, In> {
                 Ok(()) | Err(_) => self.waiting.pop_front(),
             };
         }
-        self.waiting.shrink_to_fit();
+        // Nothing waits any more; the room for what did is given back.
+        self.waiting = VecDeque::new();
     }
 
     /// Whether everything was sent.
@@ -151,5 +160,30 @@ mod tests {
             assert!(matches!(mail, Mail::Message(number, None) if number == expected), "{mail:?}");
         }
         assert!(matches!(left.receive(Patience::Never), Mail::Gone));
+    }
+
+    #[test]
+    fn for_one_that_does_not_read_the_latest_wait() {
+        let (ours, theirs) = mainstay_host::packet_pair().unwrap();
+        let mut left = MailBox::<usize, usize>::new(ours);
+        let mut right = MailBox::<usize, usize>::new(theirs);
+        assert_eq!(left.limit, WAITING_LIMIT);
+        left.limit = 50;
+        let mut sent = 0;
+        while left.dropped < 3 {
+            left.send(&sent, None);
+            sent += 1;
+        }
+        assert_eq!(left.waiting.len(), 50);
+        let mut heard = Vec::new();
+        loop {
+            match right.receive(Patience::Never) {
+                Mail::Message(number, _) => heard.push(number),
+                Mail::Nothing if left.is_flushed() => break,
+                Mail::Nothing | Mail::Gone => left.flush(),
+            }
+        }
+        assert_eq!((heard.len(), heard.last()), (sent - 3, Some(&(sent - 1))));
+        assert!(heard.is_sorted());
     }
 }

@@ -5,6 +5,7 @@ use std::{
     ffi::OsStr,
     hash::Hasher,
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -148,13 +149,11 @@ pub(crate) fn own_environment() -> Vec<String> {
 
 /// Removes everything in the run-time folder, the lock that keeps others out of it last.
 pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
-    let memory = options.memory_dir();
-    if memory.exists() {
-        std::fs::remove_dir_all(memory)?;
-    }
-    for dir in options.shared_notify_dirs() {
-        // Somebody else's of that name was never used.
-        let _ = std::fs::remove_dir_all(dir);
+    for dir in options.shared_notify_dirs().chain([options.memory_dir()]) {
+        // Somebody else's of that name was never used, and is left to them.
+        if is_own(&dir) {
+            std::fs::remove_dir_all(dir)?;
+        }
     }
     for entry in std::fs::read_dir(&options.run_dir)? {
         let path = entry?.path();
@@ -168,6 +167,11 @@ pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
         }
     }
     std::fs::remove_file(lock)
+}
+
+/// Whether there is something of ours, by whatever name.
+fn is_own(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|data| data.uid() == effective_uid())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs;
 use mainstay_host::{kept_descriptor, read_whole};
 use mainstay_wire::{AnchorState, SlotRecord};
 
-use crate::Options;
+use crate::{Options, pump::check_buffer};
 
 /// Looks at every slot, and at what an anchor would hand over behind this descriptor; gives what slots have to remember.
 ///
@@ -16,6 +16,8 @@ pub fn check_state(options: &Options, anchor_state: Option<i32>) -> Result<Vec<S
         let bytes = kept_descriptor(descriptor).and_then(read_whole);
         AnchorState::decode(&bytes.map_err(|error| format!("cannot read the anchor's state: {error}"))?)?;
     }
+    let memory_dir = options.memory_dir();
+    check_buffer(&memory_dir).map_err(|why| format!("cannot use `{}`: {why}", memory_dir.display()))?;
     let dir = options.slots_dir();
     let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", dir.display());
     let mut memos = Vec::new();

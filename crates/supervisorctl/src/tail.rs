@@ -107,3 +107,22 @@ impl Drop for Tail {
         self.follow.finish();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_logs_are_followed_and_one_that_is_left_makes_room() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("web");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("current"), "line\n").unwrap();
+        let tails = Tails::default();
+        let mut open: Vec<Tail> =
+            (0..TAIL_LIMIT).map(|_| tails.open(&dir, LogStream::Out).unwrap()).collect();
+        assert!(matches!(tails.open(&dir, LogStream::Out), Err(NoTail::NoRoom)));
+        open.pop();
+        assert!(tails.open(&dir, LogStream::Out).is_ok());
+    }
+}

@@ -28,6 +28,12 @@ pub const TROUBLE_FILE: &str = "trouble";
 /// Bytes of it that are read.
 pub const TROUBLE_LIMIT: u64 = 4096;
 
+/// Slots in one message: so many of the longest records fit into a frame.
+pub const SLOTS_IN_FRAME: usize = 100;
+
+/// Logs in one message: so many of the longest paths and errors fit into a frame.
+pub const LOGS_IN_FRAME: usize = 400;
+
 /// The slot of the daemon itself: its standard error is a log like any other. No service can have this name.
 pub const DAEMON_SLOT: &str = "@daemon";
 
@@ -256,11 +262,16 @@ pub struct LogTrouble {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "kebab-case")]
 pub enum FromKeeper {
+    /// Slots, ahead of the `Snapshot` that has the rest: all of them may be more than a frame can hold.
+    Slots {
+        /// At most [`SLOTS_IN_FRAME`].
+        slots: Vec<SlotState>,
+    },
     /// The answer to `Hello`.
     Snapshot {
         /// [`KEEPER_PROTOCOL`] of the keeper.
         protocol: u32,
-        /// Every slot.
+        /// Every slot that was not told before.
         slots: Vec<SlotState>,
         /// Whether an anchor is there.
         anchor: bool,
@@ -311,7 +322,7 @@ pub enum FromKeeper {
     Logs {
         /// By slot.
         counts: BTreeMap<String, LogCounts>,
-        /// Whether these are all slots.
+        /// Whether these are all slots, with those of the messages before that were not.
         complete: bool,
     },
     /// Somebody asked anchor or keeper to end (SIGTERM): stop everything in order, then send `Finish`.

@@ -19,19 +19,20 @@ mod socket_view;
 mod spec;
 mod state;
 mod upgrade;
+mod version;
 
 pub use anchor::{FromAnchor, ToAnchor};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{
-    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LogCounts, LogFile,
-    LogTrouble, Program, Scope, SlotPhase, SlotState, TROUBLE_FILE, TROUBLE_LIMIT, ToKeeper, WireExit,
-    WireFailure, WireReports, WireWhenFull,
+    ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LOGS_IN_FRAME,
+    LogCounts, LogFile, LogTrouble, Program, SLOTS_IN_FRAME, Scope, SlotPhase, SlotState, TROUBLE_FILE,
+    TROUBLE_LIMIT, ToKeeper, WireExit, WireFailure, WireReports, WireWhenFull,
 };
 pub use log_index::{
     LOG_INDEX_OF_CURRENT, LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind, log_index_name,
 };
 pub use log_stream::{LogStream, errors_of, owner_of_errors};
-pub use memo::{MEMO_ENDS, Memo, MemoEnd};
+pub use memo::{MEMO_ENDS, MEMO_VERSION, Memo, MemoEnd};
 pub use monitor::{
     METRICS_LIMIT, MONITOR_DEPTH, MONITOR_MESSAGE_LIMIT, MONITOR_NAME_LIMIT, MONITORS_LIMIT, MonitorView,
 };
@@ -54,3 +55,4 @@ pub use state::{Applied, AppliedProbation, AppliedRestart, STATE_VERSION};
 pub use upgrade::{
     ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptKeeper, KeptOrphan, UpgradeOutcome, UpgradeView,
 };
+pub use version::{LATER_HELP, later_version};

@@ -159,6 +159,24 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_first_version_is_read_and_written_as_it_was() {
+        let header = LogIndexHeader { inode: 0x0102 };
+        let first = *b"mslogix1\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(header.to_bytes()[..BODY], first);
+        assert_eq!(LogIndexHeader::from_bytes(&header.to_bytes()), Some(header));
+        let mark = LogMark {
+            offset: 0x0304,
+            time_ns: 0x0506,
+            run: 7,
+            kind: LogMarkKind::Start,
+            stream: Some(LogStream::Err),
+        };
+        let first = *b"\x06\x05\0\0\0\0\0\0\x04\x03\0\0\0\0\x07\0\0\0\0\0\x02\x02";
+        assert_eq!(mark.to_bytes()[..BODY], first);
+        assert_eq!(LogMark::from_bytes(&mark.to_bytes()), Some(mark));
+    }
+
     fn kinds() -> impl Strategy<Value = LogMarkKind> {
         prop_oneof![Just(LogMarkKind::Output), Just(LogMarkKind::Start), Just(LogMarkKind::End)]
     }

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LogFile, WireExit, WireFailure, WireNotice};
+use crate::{LATER_HELP, LogFile, WireExit, WireFailure, WireNotice};
 
 /// The version of what is written here.
 pub const SLOT_VERSION: u32 = 1;
@@ -201,9 +201,9 @@ impl SlotRecord {
     /// It does not: why, in one clause.
     pub fn check(file: &[u8]) -> Result<(), String> {
         match strange_version(file) {
-            Some(version) => {
-                Err(format!("it is of version {version} of the slots, this program knows {SLOT_VERSION}"))
-            }
+            Some(version) => Err(format!(
+                "it is of version {version} of the slots, this program knows {SLOT_VERSION}; {LATER_HELP}"
+            )),
             None => Ok(()),
         }
     }
@@ -291,6 +291,54 @@ mod tests {
             file.resize(at + part.len(), 0);
         }
         file[at..at + part.len()].copy_from_slice(part);
+    }
+
+    /// As version 1 was written, in the area of odd sequence numbers; it must be read for as long as there is a version 2.
+    const FIRST: &str = r#"{"slot":"api@1","run":7,"boot_id":"b","pid_namespace":4026531836,"phase":{"phase":"ended","exit":{"code":3}},"acknowledged":false,"log":{"dir":"/logs/api","max_size":10,"keep":3,"total":40,"compress":false,"when_full":"wait","all_services":null,"split":false},"memo":"memo","marks":["MAINSTAY_RUN_ID=x"],"notify":"/run/notify/api@1","ready_pipe":true,"said":["ready",{"status":"ü"}],"main":{"pid":7,"start_time":8}}"#;
+
+    /// Mark, length, sequence, checksum.
+    const FIRST_HEADER: [u8; 24] =
+        [1, b'o', b'l', b's', 160, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 162, 199, 38, 204, 17, 112, 204, 80];
+
+    #[test]
+    fn the_first_version_is_read_and_written_as_it_was() {
+        let area = [FIRST_HEADER.as_slice(), FIRST.as_bytes()].concat();
+        let file = [vec![0; 4096 + 65536], area.clone()].concat();
+        assert_eq!(SlotRecord::decode(&file), Some((record(7), 5)));
+        assert_eq!(record(7).encode(5), Ok(SlotWrite { offset: 4096 + 65536, bytes: area }));
+        let made = r#"{"phase":"made","program":"p","dir":"/","path":"/bin","user":7}"#;
+        let failed = r#"{"phase":"not-started","failure":{"code":"c","text":"t"}}"#;
+        for text in [made, failed] {
+            let phase: RecordPhase = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&phase).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_refused_and_not_taken_for_nothing() {
+        let mut file = Vec::new();
+        for sequence in [1, 2] {
+            write(&mut file, &record(7).encode(sequence).unwrap(), usize::MAX);
+        }
+        assert_eq!(SlotRecord::check(&file), Ok(()));
+        // In either of the two areas.
+        for at in [4096, 4096 + 65536] {
+            let mut later = file.clone();
+            later[at] = 2;
+            let text = format!("it is of version 2 of the slots, this program knows 1; {LATER_HELP}");
+            assert_eq!(SlotRecord::check(&later), Err(text));
+        }
+    }
+
+    #[test]
+    fn the_child_part_is_as_it_was() {
+        let part = ChildPart { run: 7, pid: 4242, start_time: 99, failed_step: 3, errno: -2, candidate: 1 };
+        let mut first = [0; 40];
+        for (at, byte) in [(0, 7), (8, 99), (16, 0x92), (17, 0x10), (20, 3), (24, 0xfe), (28, 1)] {
+            first[at] = byte;
+        }
+        first[25..28].fill(0xff);
+        assert_eq!(part.to_bytes(), first);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::WireExit;
+use crate::{LATER_HELP, WireExit, later_version};
 
 /// The version of [`AnchorState`]; a reader takes its own and the one before.
 pub const ANCHOR_STATE_VERSION: u32 = 1;
@@ -92,15 +92,12 @@ impl AnchorState {
     /// # Errors
     /// In words: it makes no sense, or is of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let state: Self = serde_json::from_slice(bytes)
-            .map_err(|error| format!("the anchor's state makes no sense: {error}"))?;
-        if state.version > ANCHOR_STATE_VERSION {
+        if let Some(version) = later_version(bytes, ANCHOR_STATE_VERSION) {
             return Err(format!(
-                "the anchor's state is of version {}, this program knows {ANCHOR_STATE_VERSION}",
-                state.version
+                "the anchor's state is of version {version}, this program knows {ANCHOR_STATE_VERSION}; {LATER_HELP}"
             ));
         }
-        Ok(state)
+        serde_json::from_slice(bytes).map_err(|error| format!("the anchor's state makes no sense: {error}"))
     }
 }
 
@@ -126,7 +123,8 @@ mod tests {
     fn a_later_version_and_nonsense_are_refused_in_words() {
         let later = FIRST.replace("\"version\":1", "\"version\":2");
         let text = AnchorState::decode(later.as_bytes()).unwrap_err();
-        assert_eq!(text, "the anchor's state is of version 2, this program knows 1");
+        assert_eq!(text, format!("the anchor's state is of version 2, this program knows 1; {LATER_HELP}"));
+        assert_eq!(AnchorState::decode(br#"{"version":2,"all":"else"}"#).unwrap_err(), text);
         assert!(AnchorState::decode(b"{").unwrap_err().starts_with("the anchor's state makes no sense"));
     }
 }

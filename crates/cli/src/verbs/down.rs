@@ -129,7 +129,7 @@ fn is_down(context: &Context<'_>) -> Result<Exit, Failure> {
 
 /// Nobody answers. When processes hold the project nevertheless, they are asked by a signal.
 fn by_signal(error: ClientError, places: &Places, context: &Context<'_>) -> Result<Exit, Failure> {
-    let Some(holders) = Holders::of(&places.state_dir) else { return Err(error.into()) };
+    let Some(holders) = Holders::of(&places.state_dir) else { return Err(door::explain(error, places)) };
     let trouble = error.is_in_trouble().then(|| error.to_string());
     holders.end(places, trouble.as_deref(), context.timeout(), |text| {
         context.output.note(&format!("note: {text}"));

@@ -25,7 +25,8 @@ impl Top {
         }
         let places = context.places()?;
         // Whoever has no daemon is told so in words, and not in a view without services.
-        let events = door::connect(&places, context.timeout())?.follow()?;
+        let client = door::connect(&places, context.timeout());
+        let events = client.map_err(|error| door::explain(error, &places))?.follow()?;
         let paint = if context.global.may_colour() { Paint::Colour } else { Paint::Plain };
         top::show(places.socket(), events, paint)
     }

@@ -101,3 +101,21 @@ impl Inbox {
         self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use notify::event::CreateKind;
+
+    use super::*;
+
+    #[test]
+    fn of_too_many_changes_it_is_only_known_that_there_were_some() {
+        let mut news = News::default();
+        for number in 0..=PATH_LIMIT {
+            assert!(!news.all);
+            let event = notify::Event::new(EventKind::Create(CreateKind::File));
+            news.take_in(Ok(event.add_path(PathBuf::from(number.to_string()))));
+        }
+        assert!(news.all && news.paths.is_empty() && news.made.is_empty() && news.attributes.is_empty());
+    }
+}

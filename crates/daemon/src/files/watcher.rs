@@ -41,6 +41,7 @@ pub(super) struct Watcher {
     trouble: BTreeMap<ServiceName, String>,
     /// See [`PAUSE`].
     pause: Duration,
+    folder_limit: usize,
 }
 
 /// A change that is about to be told.
@@ -62,6 +63,7 @@ impl Watcher {
             told: BTreeMap::new(),
             trouble: BTreeMap::new(),
             pause: PAUSE,
+            folder_limit: FOLDER_LIMIT,
         }
     }
 
@@ -163,10 +165,10 @@ impl Watcher {
         if self.folders.contains(folder) {
             return true;
         }
-        let watched = if self.folders.len() < FOLDER_LIMIT {
+        let watched = if self.folders.len() < self.folder_limit {
             system.watch(folder, RecursiveMode::NonRecursive).map_err(|error| words(&error))
         } else {
-            Err(format!("more than {FOLDER_LIMIT} folders would have to be"))
+            Err(format!("more than {} folders would have to be", self.folder_limit))
         };
         match watched {
             Ok(()) => self.folders.insert(folder.to_owned()),
@@ -300,7 +302,8 @@ mod tests {
             prepare(dir.path());
             let inbox = Arc::new(Inbox::default());
             let (sender, wakes) = mpsc::channel(16);
-            let watcher = Watcher { pause, ..Watcher::new(Arc::clone(&inbox), sender) };
+            let folder_limit = 20;
+            let watcher = Watcher { pause, folder_limit, ..Watcher::new(Arc::clone(&inbox), sender) };
             std::thread::spawn(move || watcher.run());
             let globs = globs.iter().map(|(name, globs)| {
                 (name.parse().unwrap(), globs.iter().map(|glob| (*glob).to_owned()).collect())
@@ -401,6 +404,17 @@ mod tests {
         assert!(said.starts_with("api src/other/er/"), "{said}");
         stage.write("src/again.rs");
         assert_eq!(stage.next(PATIENCE).unwrap(), "api src/again.rs");
+    }
+
+    #[test]
+    fn beyond_so_many_folders_it_is_told_which_are_not_seen() {
+        let mut stage = Stage::watching(&[("api", &["src/**"])], |dir| {
+            (0..30).for_each(|number| fs::create_dir_all(dir.join(format!("src/{number}"))).unwrap());
+        });
+        let told = stage.next(PATIENCE).unwrap();
+        assert!(told.contains("are not seen: more than 20 folders would have to be"), "{told}");
+        stage.write("src/here");
+        assert_eq!(stage.next(PATIENCE).unwrap(), "api src/here");
     }
 
     #[test]

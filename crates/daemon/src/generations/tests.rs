@@ -52,7 +52,7 @@ fn numbers(generations: &Generations) -> Vec<u64> {
 #[test]
 fn the_same_again_is_no_new_generation_and_an_earlier_one_is() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     assert_eq!(generations.latest(), 0);
     assert!(matches!(generations.before(0), Err(GenerationsError::NoEarlier)));
     let numbers = ["a", "a", "b", "a"].map(|name| add(&mut generations, name));
@@ -60,7 +60,7 @@ fn the_same_again_is_no_new_generation_and_an_earlier_one_is() {
     assert_eq!((generations.before(3).unwrap(), generations.before(2).unwrap()), (2, 1));
     assert!(matches!(generations.before(1), Err(GenerationsError::NoEarlier)));
     assert!(generations.is(3, &description("a")) && !generations.is(2, &description("a")));
-    let again = Generations::of(dir.path());
+    let again = Generations::of(dir.path()).unwrap();
     assert_eq!(again.list, generations.list);
     assert_eq!(again.description(2).unwrap(), description("b"));
     let unknown = again.description(9).unwrap_err();
@@ -76,7 +76,7 @@ fn the_same_again_is_no_new_generation_and_an_earlier_one_is() {
 #[test]
 fn what_comes_from_a_terminal_or_from_a_comment_is_no_other_description() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     add(&mut generations, "a");
     let mut elsewhere = service("api", "a");
     elsewhere.inherited = BTreeMap::from([("PATH".to_owned(), "/elsewhere".to_owned())]);
@@ -96,7 +96,7 @@ fn what_comes_from_a_terminal_or_from_a_comment_is_no_other_description() {
 #[test]
 fn they_are_bounded_and_what_no_generation_names_is_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     for number in 0..COUNT_LIMIT + 5 {
         add(&mut generations, &format!("p{number}"));
     }
@@ -108,7 +108,7 @@ fn they_are_bounded_and_what_no_generation_names_is_removed() {
 #[test]
 fn large_ones_go_earlier_but_never_the_latest_two() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     let large = "x".repeat(9 * 1024 * 1024);
     for number in 0..4 {
         add(&mut generations, &format!("{number}{large}"));
@@ -119,7 +119,7 @@ fn large_ones_go_earlier_but_never_the_latest_two() {
 #[test]
 fn damage_is_told_and_a_broken_list_is_put_aside_without_its_numbers() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     add(&mut generations, "a");
     add(&mut generations, "b");
     let object = generations.object(&generations.list[0].hash);
@@ -129,7 +129,7 @@ fn damage_is_told_and_a_broken_list_is_put_aside_without_its_numbers() {
     assert_eq!(generations.description(3).unwrap(), description("a"), "it is written again");
     fs::write(dir.path().join("generations/list.json"), "nonsense").unwrap();
     assert!(Generations::read(dir.path()).is_err());
-    let mut again = Generations::of(dir.path());
+    let mut again = Generations::of(dir.path()).unwrap();
     assert_eq!(again.latest(), 0);
     assert!(dir.path().join("generations/list.json.broken").exists());
     let number = again.add(&description("b"), Coming { after: 3, ..coming(&[]) }).unwrap();
@@ -139,7 +139,7 @@ fn damage_is_told_and_a_broken_list_is_put_aside_without_its_numbers() {
 #[test]
 fn nothing_is_added_that_cannot_be_written() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     add(&mut generations, "a");
     let before = generations.list.clone();
     // A folder in the place of the list: it cannot be replaced, by root neither.
@@ -153,12 +153,12 @@ fn nothing_is_added_that_cannot_be_written() {
 #[test]
 fn what_a_generation_ended_is_remembered_and_so_is_its_verdict() {
     let dir = tempfile::tempdir().unwrap();
-    let mut generations = Generations::of(dir.path());
+    let mut generations = Generations::of(dir.path()).unwrap();
     generations.add(&of(&[service("a", "x"), service("b", "x")]), coming(&[])).unwrap();
     generations.add(&of(&[service("a", "x")]), coming(&["b"])).unwrap();
     let text = "kept: all is well".to_owned();
     generations.judged(2, Judged { verdict: ProbationVerdict::Kept, text });
-    let again = Generations::of(dir.path());
+    let again = Generations::of(dir.path()).unwrap();
     let id = |text: &str| text.parse::<ServiceId>().unwrap();
     assert!(again.ended_after(1, &id("b")) && !again.ended_after(1, &id("a")));
     assert!(!again.ended_after(2, &id("b")));

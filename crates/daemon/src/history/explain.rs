@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn failures_are_counted_and_the_generation_before_them_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let mut generations = Generations::of(dir.path());
+        let mut generations = Generations::of(dir.path()).unwrap();
         for (command, seconds) in [("./old", 50), ("./new", 40), ("./newer", 5)] {
             apply(&mut generations, command, seconds);
         }

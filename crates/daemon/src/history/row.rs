@@ -54,3 +54,15 @@ pub(super) struct Note {
 pub(super) fn kept(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_LIMIT)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_and_never_in_a_character() {
+        let text = format!("{}\u{fc}\u{fc}", "x".repeat(TEXT_LIMIT - 1));
+        assert_eq!(kept(&text), "x".repeat(TEXT_LIMIT - 1));
+        assert_eq!(kept("short"), "short");
+    }
+}

@@ -38,6 +38,22 @@ const SETTINGS: &str = "
     PRAGMA temp_store = MEMORY;
 ";
 
+/// Rows that are kept.
+const ROWS_LIMIT: i64 = 1_000_000;
+
+/// Bytes of the database.
+const BYTES_LIMIT: i64 = 512 << 20;
+
+/// How long a row is kept.
+const AGE_LIMIT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Services whose numbers are known without asking; beyond that all are forgotten, with those of which no row is left.
+pub(super) const NUMBERS_LIMIT: usize = 10_000;
+
+/// Services of which nothing is kept any more.
+const FORGET_UNUSED: &str =
+    "DELETE FROM service WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.service = service.id)";
+
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -51,7 +67,7 @@ pub(super) struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { rows: 1_000_000, bytes: 512 << 20, age: Duration::from_secs(90 * 24 * 60 * 60) }
+        Self { rows: ROWS_LIMIT, bytes: BYTES_LIMIT, age: AGE_LIMIT }
     }
 }
 
@@ -84,10 +100,7 @@ impl Store {
             connection.execute_batch(SETTINGS)?;
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             schema::migrate(connection, version)?;
-            // Those of which nothing is kept any more.
-            let unused =
-                "DELETE FROM service WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.service = service.id)";
-            connection.execute(unused, []).map(drop)
+            connection.execute(FORGET_UNUSED, []).map(drop)
         };
         let version = store.version()?;
         prepare(&store.connection, version).map_err(|source| store.failed("open", source))?;
@@ -209,6 +222,10 @@ fn append<'a>(
         }
     }
     prune(&transaction, bounds, latest, most)?;
+    if numbers.len() > NUMBERS_LIMIT {
+        numbers.clear();
+        transaction.execute(FORGET_UNUSED, [])?;
+    }
     transaction.commit()
 }
 

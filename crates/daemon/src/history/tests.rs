@@ -287,6 +287,25 @@ fn too_many_too_old_and_too_large_is_forgotten_in_small_steps() {
 }
 
 #[test]
+fn services_of_which_nothing_is_kept_are_forgotten_without_another_daemon() {
+    let folder = Folder::new();
+    let bounds = Bounds { rows: 50, ..Bounds::default() };
+    let mut store = Store::open(&folder.path()).unwrap();
+    let stopped = |n: i64| Changed { wanted: false, ..changed(n, &format!("s{n}"), 1, PhaseName::Stopped) };
+    let all = i64::try_from(super::store::NUMBERS_LIMIT).unwrap() + 1;
+    for from in (0..all).step_by(1000) {
+        let rows: Vec<Row> = (from..all.min(from + 1000)).map(|n| Row::Changed(stopped(n))).collect();
+        store.append(rows.iter(), &bounds).unwrap();
+    }
+    let count = "SELECT count(*) FROM service";
+    let left: i64 = store.connection().query_row(count, [], |row| row.get(0)).unwrap();
+    assert!(left <= 50, "{left}");
+    // Known services are found again.
+    store.append([Row::Changed(stopped(all - 1))].iter(), &bounds).unwrap();
+    assert_eq!(store.connection().query_row(count, [], |row| row.get::<_, i64>(0)).unwrap(), left);
+}
+
+#[test]
 fn the_last_word_of_what_is_wanted_is_never_forgotten() {
     let folder = Folder::with(&[row(0, "steady", PhaseName::Running)]);
     let stopped = Changed { wanted: false, ..changed(1, "stopped", 1, PhaseName::Stopped) };

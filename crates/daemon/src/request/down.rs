@@ -16,6 +16,7 @@ pub(crate) enum How {
 }
 
 pub(super) fn down(brain: &mut Brain, kill: bool, reply: oneshot::Sender<Reply>) {
+    brain.leavers.retain(|leaver| !leaver.is_closed());
     brain.leavers.push(reply);
     begin(brain, if kill { How::Killed } else { How::InOrder });
 }

@@ -99,8 +99,9 @@ pub(super) fn refused(error: &GenerationsError) -> WireError {
         GenerationsError::Unknown { oldest, latest, .. } => refused
             .with_help(format!("there are {oldest} to {latest}: `mainstay config versions` lists them")),
         GenerationsError::NoEarlier => refused.with_help("`mainstay config versions` lists what there is"),
-        GenerationsError::File { .. } | GenerationsError::Damaged(_) | GenerationsError::Nonsense(_) => {
-            refused
-        }
+        GenerationsError::File { .. }
+        | GenerationsError::Later { .. }
+        | GenerationsError::Damaged(_)
+        | GenerationsError::Nonsense(_) => refused,
     }
 }

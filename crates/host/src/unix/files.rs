@@ -4,7 +4,10 @@ use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
@@ -34,6 +37,42 @@ pub fn passable_dir(path: &Path) -> Result<(), HostError> {
     own_dir(path, PASSABLE_MODE)
 }
 
+/// As [`private_dir`], where others may write: the folder above it must be no link, and nobody else's but root's. Whoever owns
+/// that could put another folder in the place of this one.
+///
+/// # Errors
+/// See [`private_dir`], of either folder.
+pub fn sheltered_dir(path: &Path) -> Result<(), HostError> {
+    let Some(above) = path.parent() else { return private_dir(path) };
+    match fs::symlink_metadata(above) {
+        Ok(data) => nobody_elses(above, &data)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => own_dir(above, PRIVATE_MODE)?,
+        Err(error) => return Err(HostError::path("examine", above, error)),
+    }
+    own_dir(path, PRIVATE_MODE)
+}
+
+/// A real folder, and ours or root's.
+fn nobody_elses(path: &Path, data: &fs::Metadata) -> Result<(), HostError> {
+    if data.uid() == 0 && data.is_dir() { Ok(()) } else { ours(path, data) }
+}
+
+/// A real folder of ours.
+fn ours(path: &Path, data: &fs::Metadata) -> Result<(), HostError> {
+    let user = effective_uid();
+    // Whose it is comes first: who put something in our way is what matters.
+    if data.uid() != user {
+        return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
+    }
+    if data.is_symlink() {
+        return Err(HostError::Link { path: path.to_owned() });
+    }
+    if !data.is_dir() {
+        return Err(HostError::NotFolder { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 /// Opens the file for reading and writing, and makes it with mode 0600 when there is none. It follows no symbolic link.
 ///
 /// # Errors
@@ -52,16 +91,7 @@ fn own_dir(path: &Path, mode: u32) -> Result<(), HostError> {
         .or_else(|error| if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })
         .map_err(|error| HostError::path("create", path, error))?;
     let data = fs::symlink_metadata(path).map_err(|error| HostError::path("examine", path, error))?;
-    if data.is_symlink() {
-        return Err(HostError::Link { path: path.to_owned() });
-    }
-    if !data.is_dir() {
-        return Err(HostError::NotFolder { path: path.to_owned() });
-    }
-    let user = effective_uid();
-    if data.uid() != user {
-        return Err(HostError::ForeignOwner { path: path.to_owned(), owner: data.uid(), user });
-    }
+    ours(path, &data)?;
     if data.mode() & 0o7777 != mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))
             .map_err(|error| HostError::path("change the mode of", path, error))?;
@@ -145,6 +175,26 @@ fn fill(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
 
 /// Opens no symbolic link, as a flag for `OpenOptionsExt::custom_flags`.
 pub const NO_LINKS: i32 = libc::O_NOFOLLOW;
+
+/// Drops the older half of a file that is only ever appended to (O_APPEND), at a line's end, when it is longer than this.
+/// What somebody else appends in just this moment may be lost. What is no regular file is left alone.
+///
+/// # Errors
+/// `read(2)`, `write(2)` and `ftruncate(2)`.
+pub fn halve_file(appended: impl AsFd, limit: u64) -> io::Result<()> {
+    let file = File::from(appended.as_fd().try_clone_to_owned()?);
+    let data = file.metadata()?;
+    if !data.is_file() || data.len() <= limit {
+        return Ok(());
+    }
+    // It may be open for writing only.
+    let reading = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let mut kept = vec![0; usize::try_from(limit / 2).map_err(io::Error::other)?];
+    reading.read_exact_at(&mut kept, data.len() - limit / 2)?;
+    let line = kept.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    file.set_len(0)?;
+    (&file).write_all(kept.get(line..).unwrap_or_default())
+}
 
 /// Renames a file, unless the new name is taken (`renameat2(2)`, RENAME_NOREPLACE).
 ///

@@ -72,7 +72,7 @@ pub fn anchor_main(options: Options, take_over: Option<i32>) -> ExitCode {
 }
 
 fn prepare(options: Options) -> Result<Anchor, String> {
-    mainstay_host::private_dir(&options.run_dir)
+    mainstay_host::sheltered_dir(&options.run_dir)
         .map_err(|error| format!("{}; {}", chain(&error), crate::PLACE_HELP))?;
     let lock = claim(&options.run_dir, crate::PLACE_HELP)?;
     // The run-time folder is another one, or was made again, where the state may still be somebody's.
@@ -289,12 +289,7 @@ impl Anchor {
     fn take_message(&mut self, message: ToAnchor, descriptor: Option<OwnedFd>) {
         match message {
             ToAnchor::Hold { name } => match descriptor {
-                Some(_) if self.held.len() >= HELD_LIMIT => {
-                    say(format_args!("there is no room to hold `{name}`"))
-                }
-                Some(descriptor) => {
-                    self.held.insert(name, descriptor);
-                }
+                Some(descriptor) => hold(&mut self.held, name, descriptor, HELD_LIMIT),
                 None => say(format_args!("the descriptor of `{name}` did not arrive")),
             },
             ToAnchor::Release { name } => {
@@ -338,11 +333,36 @@ impl Anchor {
     }
 }
 
+/// Keeps a descriptor, when there is room for one of another name.
+fn hold(held: &mut BTreeMap<String, OwnedFd>, name: String, descriptor: OwnedFd, limit: usize) {
+    if held.len() >= limit && !held.contains_key(&name) {
+        return say(format_args!("there is no room to hold `{name}`"));
+    }
+    held.insert(name, descriptor);
+}
+
 /// Says the one line to whoever started us. Nobody may be there any more.
 fn answer(line: &str) {
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
     if let Err(error) = end_stdout() {
         say(format_args!("cannot close standard output: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_so_many_descriptors_only_those_of_the_same_names_are_held() {
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let mut held = BTreeMap::new();
+        for name in ["a", "b", "c", "a"] {
+            hold(&mut held, name.to_owned(), null(), 2);
+        }
+        assert_eq!(held.into_keys().collect::<Vec<_>>(), ["a", "b"]);
+        // Each instance that there may be, with all that one can need.
+        const { assert!(HELD_LIMIT > 5 * 10_000) };
     }
 }

@@ -14,16 +14,31 @@
 //!   batch made it.
 //! - `state` 0 is stored after everything was written and the bytes are 0xFF again.
 
-use std::{io, os::fd::AsFd, path::Path, path::PathBuf, time::Duration};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use mainstay_host::{Found, SharedBuffer, utc_stamp};
-use mainstay_wire::{LogMark, LogMarkKind, LogStream};
+use mainstay_host::{Found, NO_LINKS, SharedBuffer, utc_stamp};
+use mainstay_wire::{LATER_HELP, LogMark, LogMarkKind, LogStream};
 
 /// Bytes of one batch.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;
 
-/// "mainstay" and a version: another one is another form.
-const MARK: u64 = 0x6d61_696e_7374_0001;
+/// The version of the form that this file tells of, also for what is set aside.
+const VERSION: u64 = 1;
+
+/// "mainst" and the version.
+const MARK: u64 = 0x6d61_696e_7374_0000 | VERSION;
+
+/// Those bits of the mark that are the version.
+const VERSION_BITS: u64 = 0xffff;
+
+/// The buffer's file in its folder.
+pub(crate) const FILE: &str = "pump";
 
 const MARK_AT: usize = 0;
 const STATE_AT: usize = 8;
@@ -99,6 +114,26 @@ pub fn is_settled(count: usize, sequence: u64, aside: Option<u64>) -> bool {
     count == 0 || aside == Some(sequence)
 }
 
+/// Whether a buffer in this folder, if there is one, is one that this program can read.
+///
+/// # Errors
+/// It is not: why, in one clause.
+pub(crate) fn check_buffer(dir: &Path) -> Result<(), String> {
+    let mut mark = [0; 8];
+    let begun = open_reading(&dir.join(FILE)).and_then(|mut file| file.read_exact(&mut mark));
+    let mark = u64::from_le_bytes(mark);
+    // What cannot be read is told by whoever maps it.
+    if begun.is_err() || mark == MARK || mark & !VERSION_BITS != MARK & !VERSION_BITS {
+        return Ok(());
+    }
+    let version = mark & VERSION_BITS;
+    Err(format!("it is of version {version} of the log buffer, this program knows {VERSION}; {LATER_HELP}"))
+}
+
+fn open_reading(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(NO_LINKS).open(path)
+}
+
 /// The buffer.
 #[derive(Debug)]
 pub(crate) struct Batch {
@@ -108,9 +143,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Maps the buffer; one of another form is made anew.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let (mut buffer, found) = SharedBuffer::open(path, DATA_AT + BATCH_BYTES)?;
+    /// Maps the buffer in this folder; what is none is made anew.
+    ///
+    /// # Errors
+    /// It is of another version, and may hold output that is nowhere else; or it cannot be mapped.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        check_buffer(dir).map_err(io::Error::other)?;
+        let (mut buffer, found) = SharedBuffer::open(&dir.join(FILE), DATA_AT + BATCH_BYTES)?;
         if found == Found::Fresh || buffer.load(MARK_AT) != MARK {
             buffer.store(MARK_AT, 0);
             buffer.fill(8, DATA_AT - 8, 0);
@@ -213,13 +252,7 @@ impl Batch {
     }
 
     /// Writes bytes of the batch to a file.
-    pub(crate) fn write(
-        &self,
-        file: &std::fs::File,
-        offset: u64,
-        from: usize,
-        length: usize,
-    ) -> io::Result<usize> {
+    pub(crate) fn write(&self, file: &File, offset: u64, from: usize, length: usize) -> io::Result<usize> {
         self.buffer.write_to(file, offset, DATA_AT + from, length)
     }
 
@@ -247,4 +280,92 @@ fn number_of(stream: Option<LogStream>) -> u64 {
 
 fn stream_of(number: u64) -> Option<LogStream> {
     LogStream::ALL.into_iter().find(|stream| number_of(Some(*stream)) == number)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{super::aside::Aside, *};
+
+    /// A buffer as version 1 left it: a batch of five bytes for `api@1`.
+    fn first() -> Vec<u8> {
+        let mut file = vec![0; 8192];
+        let numbers = [
+            (0, 0x6d61_696e_7374_0001),
+            (8, 1),
+            (16, 5),
+            (24, 100),
+            (32, 3),
+            (40, 77),
+            (48, 1000),
+            (56, 1_795_299_531),
+            (64, 5),
+            (72, 9),
+            (80, 12),
+            (88, 13),
+            (96, 2),
+        ];
+        for (at, number) in numbers {
+            file[at..at + 8].copy_from_slice(&u64::to_le_bytes(number));
+        }
+        file[128..133].copy_from_slice(b"api@1");
+        file[4096..4105].copy_from_slice(b"/logs/api");
+        file.extend(b"line\n");
+        file.resize(8192 + 256 * 1024, 0xff);
+        file
+    }
+
+    #[test]
+    fn the_first_version_is_read_and_written_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pump");
+        fs::write(&path, first()).unwrap();
+        let mut batch = Batch::open(dir.path()).unwrap();
+        let left = batch.left().unwrap();
+        let to = Destination {
+            slot: "api@1".to_owned(),
+            dir: "/logs/api".into(),
+            size: 100,
+            number: 3,
+            limit: 1000,
+            stamp: 1_795_299_531,
+            seen: 13,
+            run: 12,
+            stream: Some(LogStream::Err),
+        };
+        assert_eq!((&left.to, left.sequence, left.count), (&to, 77, 5));
+        assert_eq!(batch.bytes(0, 5), b"line\n");
+        batch.end_whole();
+        assert!(batch.left().is_none());
+        batch.begin_with(&to, 77, b"line\n");
+        drop(batch);
+        assert!(fs::read(&path).unwrap() == first());
+    }
+
+    #[test]
+    fn a_later_version_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pump");
+        // It may be of any length.
+        let mut later = first()[..100].to_vec();
+        later[0] = 2;
+        fs::write(&path, &later).unwrap();
+        let text = format!("it is of version 2 of the log buffer, this program knows 1; {LATER_HELP}");
+        assert_eq!(Batch::open(dir.path()).unwrap_err().to_string(), text);
+        assert_eq!(fs::read(&path).unwrap(), later);
+        // What is no buffer at all is made one.
+        fs::write(&path, "garbage and more").unwrap();
+        assert!(Batch::open(dir.path()).unwrap().left().is_none());
+    }
+
+    #[test]
+    fn what_is_set_aside_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let aside = Aside::new(dir.path());
+        aside.put("api@1", 77, b"line\n").unwrap();
+        assert_eq!(fs::read(dir.path().join("aside-api@1")).unwrap(), b"\x4d\0\0\0\0\0\0\0line\n");
+        let waiting = aside.get("api@1").unwrap();
+        assert_eq!((waiting.sequence, waiting.bytes.as_slice()), (77, b"line\n".as_slice()));
+    }
 }

@@ -1,9 +1,14 @@
 //! The side index of `current`: which byte was seen when, in which run. It is a hint for those who read: nothing that is
 //! written depends on it, and whatever is wrong with it is thrown away.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
-use mainstay_host::open_private;
+use mainstay_host::{Durability, open_private, write_atomic};
 use mainstay_wire::{LOG_INDEX_RECORD, LogIndexHeader, LogMark, LogMarkKind};
 
 /// A mark is not followed by another one of the same run within this time: a hundred a second are 2.4 KB.
@@ -12,10 +17,17 @@ const PAUSE_NS: u64 = 10_000_000;
 /// Bytes of the header, and of a mark.
 const RECORD: u64 = LOG_INDEX_RECORD as u64;
 
+/// The longest index. One that would be longer forgets the older half of its marks: a service that starts and ends all the time
+/// without a word never has its log rotated.
+const INDEX_LIMIT: u64 = 16 * 1024 * 1024;
+
 /// An open index.
 #[derive(Debug)]
 pub(super) struct Index {
     file: File,
+    path: PathBuf,
+    inode: u64,
+    limit: u64,
     /// Where the next mark goes.
     end: u64,
     last: Option<LogMark>,
@@ -26,7 +38,8 @@ impl Index {
     pub(super) fn open(path: &Path, inode: u64, size: u64) -> io::Result<Self> {
         let file = open_private(path)?;
         let end = file.metadata()?.len();
-        let mut index = Self { file, end: end - end % RECORD, last: None };
+        let path = path.to_owned();
+        let mut index = Self { file, path, inode, limit: INDEX_LIMIT, end: end - end % RECORD, last: None };
         if index.header() == Some(LogIndexHeader { inode }) {
             index.drop_marks(|mark| mark.offset > size)?;
         } else {
@@ -69,9 +82,28 @@ impl Index {
         if self.last.is_some_and(|last| says_as_much(last, mark)) {
             return Ok(());
         }
+        if self.end + RECORD > self.limit {
+            self.forget_half()?;
+        }
         self.file.write_all_at(&mark.to_bytes(), self.end)?;
         self.end += RECORD;
         self.last = Some(mark);
+        Ok(())
+    }
+}
+
+impl Index {
+    /// Lines before the first mark are of unknown time. Whoever reads meanwhile reads the index as it was.
+    fn forget_half(&mut self) -> io::Result<()> {
+        let marks = (self.end - RECORD) / RECORD;
+        let kept = usize::try_from((marks - marks / 2) * RECORD).map_err(io::Error::other)?;
+        let mut bytes = LogIndexHeader { inode: self.inode }.to_bytes().to_vec();
+        bytes.resize(bytes.len() + kept, 0);
+        let (_, rest) = bytes.split_at_mut(LOG_INDEX_RECORD);
+        self.file.read_exact_at(rest, self.end - kept as u64)?;
+        write_atomic(&self.path, &bytes, Durability::Renamed).map_err(io::Error::other)?;
+        self.file = open_private(&self.path)?;
+        self.end = bytes.len() as u64;
         Ok(())
     }
 }
@@ -103,6 +135,24 @@ mod tests {
     fn marks(path: &Path) -> Vec<LogMark> {
         let bytes = std::fs::read(path).unwrap();
         bytes.chunks(LOG_INDEX_RECORD).skip(1).filter_map(LogMark::from_bytes).collect()
+    }
+
+    #[test]
+    fn of_too_many_marks_the_older_half_is_forgotten() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("current.index");
+        let mut index = Index::open(&path, 7, 0).unwrap();
+        index.limit = 11 * RECORD;
+        // Runs that say nothing: the log stays as it is.
+        for run in 1..=13 {
+            index.note(LogMark { kind: LogMarkKind::Start, ..mark(0, run * 100, run) }).unwrap();
+        }
+        let runs: Vec<u64> = marks(&path).iter().map(|mark| mark.run).collect();
+        assert_eq!(runs, [6, 7, 8, 9, 10, 11, 12, 13]);
+        drop(index);
+        let index = Index::open(&path, 7, 0).unwrap();
+        assert_eq!((index.end, index.last.map(|last| last.run)), (9 * RECORD, Some(13)));
+        const { assert!(INDEX_LIMIT > 100_000 * RECORD) };
     }
 
     #[test]

@@ -15,10 +15,10 @@ mod rotated;
 mod stream;
 mod thread;
 
-pub(crate) use batch::DIR_LIMIT;
 pub use batch::is_settled;
+pub(crate) use batch::{DIR_LIMIT, check_buffer};
 pub use cut::{Step, next_step};
 pub use place::{Rotated as RotatedSince, written, written_to_rotated};
 pub(crate) use rotated::parts_of;
 pub(crate) use stream::Begins;
-pub(crate) use thread::{Of, Pump};
+pub(crate) use thread::{Counted, Of, Pump};

@@ -15,7 +15,7 @@ use mainstay_wire::LogFile;
 
 use super::{
     aside::Aside,
-    batch::{Batch, is_settled},
+    batch::{Batch, FILE, is_settled},
     budget::Budget,
     compressor::Compressor,
     counts::News,
@@ -91,7 +91,7 @@ pub(crate) struct Pump {
 impl Pump {
     /// Finishes what a keeper before us left in the buffer, then begins. `dir` is where the buffer is, `exe` this program.
     pub(crate) fn start(dir: &Path, exe: &Path, waker: Arc<Waker>) -> io::Result<Self> {
-        let mut batch = Batch::open(&dir.join("pump"))?;
+        let mut batch = Batch::open(dir)?;
         if !batch.is_locked() {
             say("the log buffer could not be locked into memory; with swap in use, a kill can double output");
         }
@@ -134,9 +134,15 @@ impl Pump {
         self.order(Order::Attach { slot: slot.to_owned(), run, begins, pipe });
     }
 
-    /// Asks for counts.
+    /// Asks for counts. A pump that hangs over a disk is not asked for all twice.
     pub(crate) fn count(&self, of: Of) {
-        self.order(Order::Count(of));
+        let mut orders = self.desk.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = orders.iter().any(|order| matches!(order, Order::Count(Of::All)));
+        if !is_asked {
+            orders.push_back(Order::Count(of));
+        }
+        drop(orders);
+        self.desk.to_pump.wake();
     }
 
     /// The counts that came since the last question; none is no news.
@@ -182,7 +188,7 @@ impl Pump {
             ));
             aside.remove(&slot);
         }
-        let _ = std::fs::remove_file(self.dir.join("pump"));
+        let _ = std::fs::remove_file(self.dir.join(FILE));
     }
 }
 

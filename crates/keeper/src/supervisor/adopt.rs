@@ -28,7 +28,7 @@ impl Supervisor {
     pub(super) fn adopt_all(&mut self) -> io::Result<()> {
         let mut known = Vec::new();
         for entry in fs::read_dir(self.options.slots_dir())? {
-            known.extend(self.know(&entry?.path()));
+            known.extend(self.know(&entry?.path())?);
         }
         for (index, child) in known {
             match child {
@@ -48,20 +48,26 @@ impl Supervisor {
 
     /// Reads one slot, after having asked for its lock: when that is free, nobody writes there any more. Without what the
     /// process wrote: somebody has the lock.
-    fn know(&mut self, path: &Path) -> Option<(usize, Option<ChildPart>)> {
+    ///
+    /// # Errors
+    /// A program of another version wrote it: without it we would start a second one beside what runs.
+    fn know(&mut self, path: &Path) -> io::Result<Option<(usize, Option<ChildPart>)>> {
         let is_locked = open_private(path)
             .is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
         match Store::read(path) {
             Ok(Some(Stored { store, record, child })) => {
                 self.know_output(&record.slot, &record.log);
                 let index = self.slots.add(Slot::new(store, record, State::Locked));
-                return Some((index, (!is_locked).then_some(child)));
+                return Ok(Some((index, (!is_locked).then_some(child))));
             }
             // Killed between the making of the file and its first record: nothing was begun.
             Ok(None) => drop(fs::remove_file(path)),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                return Err(io::Error::other(format!("cannot use `{}`: {error}", path.display())));
+            }
             Err(error) => say(format_args!("cannot read `{}`: {error}", path.display())),
         }
-        None
+        Ok(None)
     }
 
     /// Whoever had the lock has let it go: the record is what it is now.

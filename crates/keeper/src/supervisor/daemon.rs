@@ -71,7 +71,9 @@ pub(super) struct Daemon {
 struct Link {
     stream: UnixStream,
     frames: Frames,
-    unsent: Vec<u8>,
+    /// What waits, after what was sent already.
+    waiting: Vec<u8>,
+    sent: usize,
 }
 
 impl Daemon {
@@ -79,7 +81,7 @@ impl Daemon {
     pub(super) fn send(&mut self, message: &FromKeeper) {
         let Some(link) = self.link.as_mut().filter(|_| self.said_hello) else { return };
         match frame(message) {
-            Ok(bytes) => link.unsent.extend_from_slice(&bytes),
+            Ok(bytes) => link.waiting.extend_from_slice(&bytes),
             Err(error) => say(format_args!("a message to the daemon cannot be written: {error}")),
         }
         link.flush();
@@ -95,14 +97,14 @@ impl Daemon {
 
     /// Whether it does not keep up with what it is told.
     pub(super) fn is_behind(&self) -> bool {
-        self.link.as_ref().is_some_and(|link| link.unsent.len() > BEHIND)
+        self.link.as_ref().is_some_and(|link| link.unsent() > BEHIND)
     }
 
     /// Adapts what is waited for to whether something waits to be sent.
     pub(super) fn watch(&mut self, poller: &Poller) {
         if let Some(link) = &mut self.link {
             link.flush();
-            let interest = if link.unsent.is_empty() { Interest::Read } else { Interest::ReadWrite };
+            let interest = if link.unsent() == 0 { Interest::Read } else { Interest::ReadWrite };
             let _ = poller.change(&link.stream, Token::Daemon.number(), interest);
         }
     }
@@ -133,16 +135,35 @@ impl Daemon {
 }
 
 impl Link {
+    /// Bytes that wait.
+    fn unsent(&self) -> usize {
+        self.waiting.len() - self.sent
+    }
+
+    /// It does not read what it is told.
+    fn is_hopeless(&self) -> bool {
+        self.unsent() > UNREAD_LIMIT
+    }
+
     fn flush(&mut self) {
-        while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
-                Ok(count) => drop(self.unsent.drain(..count)),
+        while let Some(rest) = self.waiting.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // It reads later, or it is gone, which its end of the stream says.
-                Err(_) => return,
+                Err(_) => return self.forget_sent(),
             }
         }
-        self.unsent = Vec::new();
+        (self.waiting, self.sent) = (Vec::new(), 0);
+    }
+
+    /// Moves what waits to the front, once that is less than what was sent: each byte is moved once or twice, not with each
+    /// write.
+    fn forget_sent(&mut self) {
+        if self.sent > self.unsent() {
+            self.waiting.drain(..self.sent);
+            self.sent = 0;
+        }
     }
 
     /// Reads what came; `false` when the stream is at its end or makes no sense.
@@ -183,7 +204,7 @@ impl Supervisor {
         stream.set_nonblocking(true).map_err(text)?;
         self.daemon.drop_link(&self.poller);
         self.poller.add(&stream, Token::Daemon.number(), Interest::Read).map_err(text)?;
-        self.daemon.link = Some(Link { stream, frames: Frames::default(), unsent: Vec::new() });
+        self.daemon.link = Some(Link { stream, frames: Frames::default(), waiting: Vec::new(), sent: 0 });
         self.daemon.since = Some(monotonic_nanos());
         self.begin(Order {
             slot: DAEMON_SLOT.to_owned(),
@@ -235,8 +256,7 @@ impl Supervisor {
                 }
             }
         }
-        let unread = self.daemon.link.as_ref().map_or(0, |link| link.unsent.len());
-        if !goes_on || unread > UNREAD_LIMIT {
+        if !goes_on || self.daemon.link.as_ref().is_some_and(Link::is_hopeless) {
             self.dismiss_daemon();
         }
     }
@@ -322,5 +342,35 @@ impl Supervisor {
     pub(super) fn finish(&mut self) {
         self.leave();
         self.timers.set(Timer::KillDaemon, END_PATIENCE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_one_that_does_not_read_has_a_bound_and_is_whole() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut link = Link { stream: ours, frames: Frames::default(), waiting: Vec::new(), sent: 0 };
+        let total = UNREAD_LIMIT + 1024 * 1024;
+        link.waiting = (0..=250).collect::<Vec<u8>>().repeat(total / 251 + 1);
+        link.waiting.truncate(total);
+        link.flush();
+        assert!(link.is_hopeless());
+        let (mut read, mut part) = (0, vec![0; 1024 * 1024]);
+        while read < total {
+            match theirs.read(&mut part) {
+                Ok(count) => {
+                    let at = |place: usize| u8::try_from((read + place) % 251).unwrap();
+                    assert_eq!((part[0], part[count - 1]), (at(0), at(count - 1)));
+                    read += count;
+                }
+                Err(_) => link.flush(),
+            }
+        }
+        assert!(!link.is_hopeless() && link.unsent() == 0);
     }
 }

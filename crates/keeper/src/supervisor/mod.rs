@@ -28,7 +28,7 @@ mod upgrade;
 use std::{collections::BTreeMap, io, os::fd::OwnedFd, process::ExitCode, sync::Arc, time::Duration};
 
 use mainstay_host::{Lock, Poller, Ready, SignalReader, Waker, parent_pid, release_clean_pages};
-use mainstay_wire::{FromAnchor, FromKeeper, ToAnchor, UpgradeView, WireExit};
+use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView, WireExit};
 
 use self::{
     daemon::Daemon,
@@ -234,7 +234,7 @@ impl Supervisor {
             }
         }
         if let Some(counted) = self.pump.counted() {
-            self.daemon.send(&FromKeeper::Logs { counts: counted.counts, complete: counted.is_complete });
+            self.tell_counts(counted);
         }
         for drained in self.pump.drained() {
             self.drained(&drained.slot, drained.run);

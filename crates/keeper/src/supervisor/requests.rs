@@ -1,6 +1,9 @@
 //! What the daemon asks for.
 
-use mainstay_wire::{FromKeeper, KEEPER_PROTOCOL, LogFile, RecordPhase, SlotRecord, ToKeeper, WireExit};
+use mainstay_wire::{
+    FromKeeper, KEEPER_PROTOCOL, LOGS_IN_FRAME, LogFile, RecordPhase, SLOTS_IN_FRAME, SlotRecord, ToKeeper,
+    WireExit,
+};
 
 use super::{
     Supervisor,
@@ -8,7 +11,10 @@ use super::{
     slots::{Slot, State},
     store::Store,
 };
-use crate::{pump::Of, report::say};
+use crate::{
+    pump::{Counted, Of},
+    report::say,
+};
 
 /// What it says of a run that it is to be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +67,11 @@ impl Supervisor {
             say(format_args!("the daemon speaks protocol {protocol}, this keeper {KEEPER_PROTOCOL}"));
         }
         self.daemon.has_said_hello();
-        let slots = self.slots.services().map(|(_, slot)| slot.view()).collect();
+        let mut slots: Vec<_> = self.slots.services().map(|(_, slot)| slot.view()).collect();
+        while slots.len() > SLOTS_IN_FRAME {
+            let slots = slots.drain(..SLOTS_IN_FRAME).collect();
+            self.daemon.send(&FromKeeper::Slots { slots });
+        }
         let daemon_starts = self.daemon_starts();
         self.daemon.send(&FromKeeper::Snapshot {
             protocol: KEEPER_PROTOCOL,
@@ -77,6 +87,11 @@ impl Supervisor {
         if self.terminating {
             self.daemon.send(&FromKeeper::Terminate);
         }
+    }
+
+    /// Tells the daemon what became of output.
+    pub(super) fn tell_counts(&mut self, counted: Counted) {
+        in_parts(counted).iter().for_each(|part| self.daemon.send(part));
     }
 
     fn acknowledge(&mut self, name: &str, run: u64, memo: String, means: Means) -> Result<(), String> {
@@ -133,5 +148,40 @@ impl Supervisor {
         slot.store.write(&slot.record);
         let log = slot.record.log.clone();
         self.know_output(name, &log);
+    }
+}
+
+/// What became of output, as messages of which each fits into a frame.
+fn in_parts(Counted { mut counts, is_complete }: Counted) -> Vec<FromKeeper> {
+    let mut parts = Vec::new();
+    while let Some((first_of_rest, _)) = counts.iter().nth(LOGS_IN_FRAME) {
+        let rest = counts.split_off(&first_of_rest.clone());
+        let counts = std::mem::replace(&mut counts, rest);
+        parts.push(FromKeeper::Logs { counts, complete: false });
+    }
+    parts.push(FromKeeper::Logs { counts, complete: is_complete });
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_wire::{FRAME_LIMIT, LogCounts, LogTrouble, frame};
+
+    use super::*;
+
+    #[test]
+    fn counts_of_many_logs_come_in_parts() {
+        // The longest path, twice.
+        let trouble = Some(LogTrouble { since_ms: u64::MAX, text: "x".repeat(5000) });
+        let counts = LogCounts { trouble: trouble.clone(), interference: trouble, ..LogCounts::default() };
+        let all = (0..LOGS_IN_FRAME + 1).map(|number| (format!("{number:0200}"), counts.clone())).collect();
+        let parts = in_parts(Counted { counts: all, is_complete: true });
+        let sizes = parts.iter().map(|part| match part {
+            FromKeeper::Logs { counts, complete } => (counts.len(), *complete),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(sizes.collect::<Vec<_>>(), [(LOGS_IN_FRAME, false), (1, true)]);
+        assert!(parts.iter().all(|part| frame(part).unwrap().len() < FRAME_LIMIT));
+        assert_eq!(in_parts(Counted::default()).len(), 1);
     }
 }

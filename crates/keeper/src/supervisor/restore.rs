@@ -1,7 +1,7 @@
 //! The run-time folder was taken away by a cleaner of temporary files, while everything runs: what the next run needs is
 //! made again. The socket is not: nobody can connect until the project was stopped and started.
 
-use mainstay_host::private_dir;
+use mainstay_host::{private_dir, sheltered_dir};
 use mainstay_wire::ChildPart;
 
 use super::{
@@ -17,13 +17,15 @@ impl Supervisor {
     /// Makes the folders that a run needs, when they are gone, and writes into them what the next keeper must know.
     pub(super) fn restore_folders(&mut self) -> Result<(), String> {
         let options = &self.options;
-        let folders = [options.run_dir.clone(), options.fifo_dir(), options.slots_dir()];
-        if folders.iter().all(|folder| folder.is_dir()) {
+        let run_dir = &options.run_dir;
+        let folders = [options.fifo_dir(), options.slots_dir()];
+        if folders.iter().chain([run_dir]).all(|folder| folder.is_dir()) {
             return Ok(());
         }
-        for folder in &folders {
-            private_dir(folder).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
-        }
+        // Between the cleaner and us somebody else may have taken the name.
+        let made =
+            sheltered_dir(run_dir).and_then(|()| folders.iter().try_for_each(|folder| private_dir(folder)));
+        made.map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
         say(format_args!(
             "`{}` was removed; it is made again, without its socket",
             options.run_dir.display()

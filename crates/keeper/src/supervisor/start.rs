@@ -16,6 +16,7 @@ use std::{
 use mainstay_host::{
     Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals,
     inherited_socket, keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
+    sheltered_dir,
 };
 use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, UpgradeView, WireExit};
 
@@ -123,7 +124,8 @@ struct Parts {
 fn take_over(options: Options, anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Result<Parts, StartError> {
     let failed = |error: io::Error| format!("the keeper cannot start: {error}");
     let limits = Limits::raise();
-    for dir in [options.run_dir.clone(), options.fifo_dir(), options.slots_dir()] {
+    sheltered_dir(&options.run_dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
+    for dir in [options.fifo_dir(), options.slots_dir()] {
         private_dir(&dir).map_err(|error| format!("{}; {PLACE_HELP}", chain(&error)))?;
     }
     let lock = own_lock(&options)?;
@@ -267,7 +269,8 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         has_news: false,
     };
     if let Err(error) = supervisor.adopt_all() {
-        say(format_args!("cannot read the slots: {error}"));
+        // Whoever connects meanwhile is told as well: the anchor holds the socket.
+        supervisor.daemon_in_trouble(format!("cannot read the slots: {error}"));
         return Err(ExitCode::FAILURE);
     }
     supervisor.start_daemon();

@@ -36,9 +36,11 @@ impl Store {
         &self.path
     }
 
-    /// What the file holds; `None` when that is no record.
+    /// What the file holds; `None` when that is no record. One of another version is an error of its own: whoever has it
+    /// lives, and is not to be forgotten.
     pub(super) fn read(path: &Path) -> io::Result<Option<Stored>> {
         let bytes = fs::read(path)?;
+        SlotRecord::check(&bytes).map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))?;
         Ok(SlotRecord::decode(&bytes).map(|(record, sequence)| Stored {
             store: Self { path: path.to_owned(), sequence },
             record,

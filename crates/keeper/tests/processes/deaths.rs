@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("output_written_while_there_is_no_keeper_is_kept", output_without_a_keeper),
     ("a_run_that_never_began_is_told_so", a_run_that_never_began),
     ("a_slot_whose_process_is_still_being_made_waits_alone", a_locked_slot),
+    ("a_slot_of_a_later_version_is_left_alone", a_later_slot),
     ("a_run_of_another_boot_is_over", another_boot),
     ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
     ("a_new_anchor_takes_over_after_both_died", both_die),
@@ -147,6 +148,40 @@ fn a_locked_slot() {
     lock.unlock().unwrap();
     drop(lock);
     assert_eq!(daemon.started("api"), api);
+}
+
+/// Makes the areas of a slot's record those of this version.
+fn number_slot(world: &World, slot: &str, version: u8) {
+    use std::os::unix::fs::FileExt;
+    let path = world.run_dir().join("slots").join(slot);
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    for at in [4096, 4096 + 64 * 1024] {
+        let mut mark = [0; 4];
+        if file.read_exact_at(&mut mark, at).is_ok() && mark[3] != 0 {
+            file.write_all_at(&[version], at).unwrap();
+        }
+    }
+}
+
+fn a_later_slot() {
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    daemon.sync(&world);
+    number_slot(&world, "api", 2);
+    world.kill_keeper();
+    let text =
+        "slots/api`: it is of version 2 of the slots, this program knows 1; use the Mainstay that wrote it";
+    wait_until("it is said", || world.anchor_log().contains(text));
+    let trouble = world.run_dir().join(mainstay_wire::TROUBLE_FILE);
+    assert!(fs::read_to_string(trouble).unwrap().contains(text), "clients are told");
+    assert!(is_alive(pid) && world.run_dir().join("slots/api").exists());
+    // Whoever wrote it takes it on.
+    number_slot(&world, "api", 1);
+    drop(daemon);
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "api"), &SlotPhase::Running { pid });
 }
 
 fn another_boot() {

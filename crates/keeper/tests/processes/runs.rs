@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use mainstay_host::read_stat;
 use mainstay_model::Signal;
-use mainstay_wire::{FromKeeper, Identity, Scope, SlotPhase, ToKeeper, WireExit};
+use mainstay_wire::{
+    FRAME_LIMIT, FromKeeper, Identity, SLOT_RECORD_LIMIT, SLOTS_IN_FRAME, Scope, SlotPhase, ToKeeper,
+    WireExit,
+};
 
 use crate::{
     Test,
@@ -20,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_hundred_runs_begin_at_once", a_hundred_runs),
     ("what_makes_no_sense_is_refused", what_makes_no_sense),
     ("a_forgotten_slot_leaves_nothing", a_forgotten_slot),
+    ("more_slots_than_a_frame_holds_are_told_in_parts", many_slots),
     ("a_start_that_hangs_holds_up_its_own_slot_only", a_start_that_hangs),
 ];
 
@@ -133,6 +137,26 @@ fn a_hundred_runs() {
     for number in 0..100 {
         assert_eq!(world.log(&format!("s{number}")), "one\n");
     }
+}
+
+fn many_slots() {
+    const SLOTS: usize = 2 * SLOTS_IN_FRAME + 50;
+    const { assert!(SLOTS_IN_FRAME * SLOT_RECORD_LIMIT <= FRAME_LIMIT) };
+    let world = World::new();
+    let (mut daemon, _) = world.daemon();
+    for number in 0..SLOTS {
+        daemon.say(&ToKeeper::Remember { slot: format!("s{number}"), run: 0, memo: format!("m{number}") });
+    }
+    daemon.say(&world.spawn("last", 1, &["sleep", "600"]));
+    daemon.started("last");
+    drop(daemon);
+    let (_daemon, slots) = world.daemon();
+    assert_eq!(slots.len(), SLOTS + 1);
+    let is_whole = |number: usize| {
+        let found = slots.iter().find(|slot| slot.slot == format!("s{number}"));
+        found.is_some_and(|slot| slot.memo == format!("m{number}"))
+    };
+    assert!((0..SLOTS).all(is_whole));
 }
 
 fn what_makes_no_sense() {

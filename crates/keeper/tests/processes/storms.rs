@@ -150,6 +150,7 @@ impl<'a> Ledger<'a> {
             FromKeeper::Started { .. }
             | FromKeeper::Notified { .. }
             | FromKeeper::Logs { .. }
+            | FromKeeper::Slots { .. }
             | FromKeeper::Snapshot { .. }
             | FromKeeper::Terminate
             | FromKeeper::AnchorGone => {}

@@ -195,9 +195,16 @@ impl World {
     pub(crate) fn told_daemon(&self) -> (Daemon, Vec<SlotState>, Option<UpgradeView>) {
         let mut daemon = self.silent_daemon();
         daemon.say(&ToKeeper::Hello { protocol: KEEPER_PROTOCOL });
-        match daemon.next() {
-            FromKeeper::Snapshot { slots, upgrade, .. } => (daemon, slots, upgrade),
-            other => panic!("no snapshot: {other:?}"),
+        let mut all = Vec::new();
+        loop {
+            match daemon.next() {
+                FromKeeper::Slots { slots } => all.extend(slots),
+                FromKeeper::Snapshot { slots, upgrade, .. } => {
+                    all.extend(slots);
+                    return (daemon, all, upgrade);
+                }
+                other => panic!("no snapshot: {other:?}"),
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use mainstay_model::{
     HookName, Moment, PhaseName, Reason, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
 use mainstay_runner::{Execution, Runner, Spawn};
-use mainstay_wire::{Applied, Memo, SlotPhase, WireNotice};
+use mainstay_wire::{Applied, MEMO_VERSION, Memo, SlotPhase, WireNotice};
 
 use crate::{
     Breach,
@@ -86,6 +86,7 @@ const MADE_FROM: u64 = 7;
 
 fn to_memo(memory: &Memory) -> String {
     Memo {
+        version: MEMO_VERSION,
         phase: memory.phase.as_str().to_owned(),
         code: memory.reason.code().to_owned(),
         text: String::new(),

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of the house that no compiler knows. Reports every breach at once; mends none.
 
 mod bans;
+mod bounds;
 mod floors;
 mod manifests;
 mod pages;
@@ -68,5 +69,6 @@ fn of_files(root: &Path) -> Result<Vec<Problem>> {
     problems.extend(bans::problems(root)?);
     problems.extend(sources::problems(root)?);
     problems.extend(pages::problems(root)?);
+    problems.extend(bounds::problems(root)?);
     Ok(problems)
 }

@@ -302,3 +302,28 @@ fn the_table_names_each_room_once_and_the_pure_ones_first() {
     assert_eq!(names.len(), floors::ROOMS.len());
     assert_eq!(floors::pure_rooms().collect::<Vec<_>>(), ["model", "decide", "native", "config", "wire"]);
 }
+
+#[test]
+fn the_page_of_bounds_names_what_is_there() {
+    let copy = Copy::new();
+    let page = "| what | at most | constant | beyond it | shown by |\n| --- | --- | --- | --- | --- |\n\
+        | a name | 64 | `model::NAME_LIMIT` | refused | `model::fields_are_checked` |\n\
+        | another | 1 | `model::NO_LIMIT`, NAME_LIMIT | refused | `attic::nothing` |\n\
+        | it | has | four | cells |\n| by its owner | one | `model::nothing` |\n";
+    let lines = copy.write("docs/guides/bounds.md", page).news();
+    let lines: Vec<&str> = lines.iter().filter_map(|line| line.lines().next()).collect();
+    let named = |line: usize, what: &str| {
+        format!("docs/guides/bounds.md:{line}: names the {what}, which is not there")
+    };
+    assert_eq!(
+        lines,
+        [
+            named(3, "test `model::fields_are_checked`"),
+            named(4, "constant `model::NO_LIMIT`"),
+            named(4, "constant NAME_LIMIT"),
+            named(4, "test `attic::nothing`"),
+            "docs/guides/bounds.md:5: has a row of 4 cells".to_owned(),
+            named(6, "test `model::nothing`"),
+        ]
+    );
+}
