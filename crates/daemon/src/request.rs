@@ -98,6 +98,7 @@ fn begins_something(request: &Request) -> bool {
         | Request::Explain { .. }
         | Request::History { .. }
         | Request::Report { .. }
+        | Request::Monitor { .. }
         | Request::Follow => false,
     }
 }
