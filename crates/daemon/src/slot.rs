@@ -81,6 +81,11 @@ pub(crate) fn hook_memo(of: RunId) -> String {
     of.to_string()
 }
 
+/// Whether it may be one of those.
+pub(crate) fn is_hook_memo(memo: &str) -> bool {
+    memo.parse::<u64>().is_ok()
+}
+
 fn of_run(memo: &str) -> RunId {
     RunId(memo.parse().unwrap_or_default())
 }
