@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use mainstay_decide::{Change, Event, GraphError, Project};
+use mainstay_decide::{Change, Event, GraphError, Project, is_absence};
 use mainstay_model::{Exit, Health, Moment, Reason, RunId, ServiceId, ServiceName, Spec};
 use mainstay_runner::Runner;
 use mainstay_wire::{
@@ -165,6 +165,9 @@ impl Brain {
             Wake::Answered { id, run, question, answer } => {
                 self.feed(now, &id, Event::Answered { run, question, answer });
             }
+            Wake::Unasked { id, run, question, why } => {
+                self.feed(now, &id, Event::Unasked { run, question, why });
+            }
             Wake::UpgradeChecked { program, result, reply } => {
                 if upgrade::checked(self, &program, result, reply) {
                     self.tell(&ToKeeper::Upgrade { program });
@@ -172,6 +175,11 @@ impl Brain {
                 }
             }
             Wake::Time => {
+                if self.runner.project().wake_at().is_some_and(|at| is_absence(now, at)) {
+                    tracing::warn!("nobody looked for a while: deadlines begin anew");
+                    let changes = self.runner.was_absent(now);
+                    self.show(&changes);
+                }
                 let changes = self.runner.tick(now);
                 self.show(&changes);
             }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{Durability, private_dir, write_atomic};
+use mainstay_host::{Durability, private_dir, read_file, write_atomic};
 use mainstay_model::{ServiceId, Spec};
 use mainstay_wire::{GenerationView, LATER_HELP, ProbationVerdict, WireSpec, later_version};
 use serde::{Deserialize, Serialize};
@@ -346,7 +346,7 @@ impl Generations {
 
     fn bytes(&self, generation: &Generation) -> Result<Vec<u8>, GenerationsError> {
         let path = self.object(&generation.hash);
-        let bytes = fs::read(&path).map_err(|error| failure("read", &path, &error.to_string()))?;
+        let bytes = read_file(&path).map_err(|error| failure("read", &path, &error.to_string()))?;
         if content_hash(&bytes) == generation.sum {
             Ok(bytes)
         } else {
@@ -402,7 +402,7 @@ impl Generations {
 }
 
 fn read(path: &Path) -> Result<Vec<Generation>, GenerationsError> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_file(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failure("read", path, &error.to_string())),

@@ -2,7 +2,7 @@
 
 use std::{
     io::{ErrorKind, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     time::Duration,
 };
 
@@ -25,6 +25,13 @@ use crate::{
 /// The pause after a connection could not be taken.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// Descriptors that connections leave to health checks, the history and state: each asks for a few at a time.
+const OWN_ROOM: u64 = 24;
+
+/// The answer when there are as many connections as there may be.
+const ALL_BUSY: &str =
+    "too many are connected: each connection that there may be follows, or waits for an answer";
+
 /// Held by every request that is being answered, so that the end of the daemon can wait for the last answers.
 pub(crate) type Busy = mpsc::Sender<()>;
 
@@ -43,18 +50,30 @@ pub(crate) async fn accept_all(
     wakes: mpsc::Sender<Wake>,
     busy: Busy,
 ) {
+    let mut is_failing = false;
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        let was_failing = std::mem::replace(&mut is_failing, accepted.is_err());
+        match accepted {
+            // What is left is for looking after services.
+            Ok((stream, _)) if mainstay_host::below_limit(stream.as_raw_fd()) < OWN_ROOM => {
+                refuse(
+                    stream,
+                    "too many files are open: the limit on them is too low for so many connections",
+                );
+            }
             Ok((stream, _)) => match connections.seat().await {
                 Some(connection) => {
                     let handle = Handle::new(wakes.clone(), busy.downgrade());
                     tokio::spawn(serve(stream, handle, doors.clone(), connection));
                 }
-                None => refuse(stream),
+                None => refuse(stream, ALL_BUSY),
             },
             Err(error) => {
                 // Out of descriptors, most likely: wait for one to come back instead of turning in place.
-                tracing::warn!("a connection to the local socket was not taken: {error}");
+                if !was_failing {
+                    tracing::warn!("no connection to the local socket can be taken for now: {error}");
+                }
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -62,12 +81,9 @@ pub(crate) async fn accept_all(
 }
 
 /// Says why, and closes. Waits for nobody: a new connection has room for a line.
-fn refuse(stream: UnixStream) {
-    let error = WireError::new(
-        ErrorCode::Busy,
-        "too many are connected: each connection that there may be follows, or waits for an answer",
-    )
-    .with_help("end one of them (an `up` in another terminal, say), then try again");
+fn refuse(stream: UnixStream, why: &str) {
+    let error = WireError::new(ErrorCode::Busy, why)
+        .with_help("end one of them (an `up` in another terminal, say), then try again");
     tracing::warn!("a connection to the local socket was refused: {error}");
     // One that is gone already needs no reason.
     let _ = line(&Err(error).into()).and_then(|line| stream.into_std()?.write_all(&line));

@@ -37,6 +37,9 @@ use crate::{
 /// How many wakes wait for the loop; whoever has one more waits.
 pub(crate) const WAKE_LIMIT: usize = 1024;
 
+/// How long threads that are still at work are waited for at the end.
+const LAST_THREADS: Duration = Duration::from_millis(500);
+
 /// How long the last answers may take.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
@@ -72,7 +75,10 @@ pub fn main(options: &Options, doors: Doors) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(options, doors)) {
+    let flow = runtime.block_on(run(options, doors));
+    // A command whose `execve` hangs holds up a thread of its own, which nobody waits for.
+    runtime.shutdown_timeout(LAST_THREADS);
+    match flow {
         Ok(Flow::Finished | Flow::Replaced) => ExitCode::SUCCESS,
         Ok(Flow::Continue | Flow::Lost) => ExitCode::FAILURE,
         Err(error) => {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainstay_decide::{AskedRestart, Turn};
-use mainstay_host::{Durability, HostError, remove_unfinished, write_atomic};
+use mainstay_host::{Durability, HostError, read_file, remove_unfinished, write_atomic};
 use mainstay_model::{RunId, ServiceId, Spec};
 use mainstay_wire::{
     Applied, AppliedProbation, AppliedRestart, LATER_HELP, STATE_VERSION, SpecError, WireSpec, later_version,
@@ -115,7 +115,7 @@ impl StateFile {
     pub(crate) fn read(&self) -> Result<Recorded, StateError> {
         let path = || self.path.clone();
         self.finish_last_write();
-        let bytes = match fs::read(&self.path) {
+        let bytes = match read_file(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recorded::default()),
             Err(source) => return Err(StateError::Read { path: path(), source }),

@@ -33,6 +33,17 @@ pub(crate) enum Wake {
         /// What it said.
         answer: Result<(), String>,
     },
+    /// A check could not be asked, and that is no fault of the service.
+    Unasked {
+        /// Of which service.
+        id: ServiceId,
+        /// For which run.
+        run: RunId,
+        /// Which asking.
+        question: QuestionId,
+        /// Why.
+        why: String,
+    },
     /// A hook was killed before anybody was asked to make it.
     HookNotMade {
         /// Which.

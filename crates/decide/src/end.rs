@@ -1,5 +1,7 @@
 //! The way of an end: how a process is asked to end, and what follows when it has. Knows nothing of starts but that they are.
 
+use std::time::Duration;
+
 use mainstay_model::{
     Attempts, Exit, HookName, Kind, Moment, Reason, RestartWhen, RunId, Signal, SpawnFailureKind, StopPolicy,
     span_text,
@@ -10,6 +12,9 @@ use crate::{
     phase::{Action, Doing, Goal, Phase, Stage, Start, Step, Then, Vitals},
     service::Service,
 };
+
+/// The least wait of one for which there was no room, so that a machine without any is not kept busy by all who find none.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(5);
 
 impl Service {
     pub(crate) fn on_end(
@@ -110,7 +115,8 @@ impl Service {
                 self.reason = self.down.clone();
             }
             // It never ran, and that is not its fault: it is no end, and counts for nothing.
-            Then::End if is_interrupted(&cause) => self.start(now, actions),
+            Then::End if is_of(&cause, SpawnFailureKind::Interrupted) => self.start(now, actions),
+            Then::End if is_of(&cause, SpawnFailureKind::NoResources) => self.wait_for_room(now, cause),
             Then::End => self.follow_end(now, cause, exit, actions),
         }
     }
@@ -287,6 +293,21 @@ impl Service {
         self.on_tick(now, actions);
     }
 
+    /// The machine had no room for it, which is no fault of its own and passes: it is tried again for as long as that takes, and
+    /// the attempts that it has are left to it.
+    fn wait_for_room(&mut self, now: Moment, cause: Reason) {
+        let policy = &self.spec.restart;
+        let until = now + backoff(policy, self.attempts.saturating_add(1)).max(WAIT_FOR_ROOM);
+        self.phase = Phase::WaitingForBackoff { until };
+        let (attempt, attempts) = (self.attempts, policy.attempts);
+        self.reason = Reason::Backoff { cause: Box::new(cause), until, attempt, attempts };
+    }
+
+    /// Whether it has not run since it was started, for want of room.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        matches!(&self.reason, Reason::Backoff { cause, .. } if is_of(cause, SpawnFailureKind::NoResources))
+    }
+
     pub(crate) fn stopping_reason(&self) -> Reason {
         let Phase::Stopping { stage, cause, .. } = &self.phase else { return self.reason.clone() };
         match stage {
@@ -302,9 +323,9 @@ impl Service {
     }
 }
 
-/// Whether whoever was to start it died over that.
-fn is_interrupted(cause: &Reason) -> bool {
-    matches!(cause, Reason::NotSpawned(failure) if failure.kind == SpawnFailureKind::Interrupted)
+/// Whether its process could not be made for this.
+fn is_of(cause: &Reason, kind: SpawnFailureKind) -> bool {
+    matches!(cause, Reason::NotSpawned(failure) if failure.kind == kind)
 }
 
 /// One that hangs is asked to show where (systemd's `WatchdogSignal=`).

@@ -3,6 +3,7 @@
 //! [`Service`] is the state machine of one instance. [`Project`] is the layer above: it knows who needs whom, opens and
 //! closes the gates of each service, and never reaches into one.
 
+mod absence;
 mod backoff;
 mod change;
 mod describe;
@@ -24,6 +25,7 @@ mod start;
 mod status;
 mod vitals;
 
+pub use absence::is_absence;
 pub use backoff::backoff;
 pub use change::Change;
 pub use explain::{

@@ -270,6 +270,15 @@ pub enum Event {
         /// What it said: `Err` in words such as `refused`.
         answer: Result<(), String>,
     },
+    /// One of its checks could not be asked, and that is no fault of its own.
+    Unasked {
+        /// Of which run.
+        run: RunId,
+        /// Which asking, as in `Answered`.
+        question: QuestionId,
+        /// Why, in words such as `cannot run (Too many open files)`.
+        why: String,
+    },
     /// It said something by itself.
     Notified {
         /// Which run.
@@ -286,6 +295,8 @@ pub enum Event {
         /// How: `Err` in words such as `exited with 1`.
         result: Result<(), String>,
     },
+    /// Time has passed in which nobody was there to look.
+    Absence,
     /// Time has passed.
     Tick,
 }

@@ -170,6 +170,14 @@ impl Project {
         self.deliver_all(now, due.into_iter().map(|key| (key, Event::Tick)))
     }
 
+    /// To be called before [`Project::tick`] when that comes so late that nobody was there to look: see [`is_absence`].
+    ///
+    /// [`is_absence`]: crate::is_absence
+    pub fn was_absent(&mut self, now: Moment) -> Outcome {
+        let all: Vec<usize> = self.nodes.keys().copied().collect();
+        self.deliver_all(now, all.into_iter().map(|key| (key, Event::Absence)))
+    }
+
     /// When to call [`Project::tick`] if nothing happens sooner.
     pub fn wake_at(&self) -> Option<Moment> {
         self.wakes.first().map(|(at, _)| *at)

@@ -286,6 +286,8 @@ impl Service {
             Event::Answered { run, question, answer } => {
                 self.on_answered(now, run, question, answer, actions);
             }
+            Event::Unasked { run, question, why } => self.on_unasked(now, run, question, why),
+            Event::Absence => self.on_absence(now),
             Event::Tick => self.on_tick(now, actions),
         }
     }
@@ -463,7 +465,7 @@ impl Service {
         }
         match &self.phase {
             Phase::WaitingForBackoff { .. } => {
-                self.restarts += 1;
+                self.restarts += u64::from(!self.waits_for_room());
                 self.start(now, actions);
             }
             Phase::Starting(_) => self.on_start_due(now, actions),

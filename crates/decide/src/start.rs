@@ -12,6 +12,11 @@ use crate::{
 /// The pause after the first refused asking; it doubles up to the check's interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
+/// Whether it asks nobody.
+pub(crate) fn is_only_time(check: &ReadyCheck) -> bool {
+    matches!(check, ReadyCheck::After(_))
+}
+
 impl Service {
     pub(crate) fn on_spawned(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
         match &mut self.phase {
@@ -56,6 +61,22 @@ impl Service {
             }
             Phase::Running { vitals: Vitals { next: None, .. }, .. } => {
                 self.on_health_answer(now, answer, actions);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing was learnt: it is asked again, and what was so still is.
+    pub(crate) fn on_unasked(&mut self, now: Moment, of: RunId, question: QuestionId, why: String) {
+        let is_latest = self.phase.live() == Some(of) && question == self.question;
+        match &mut self.phase {
+            _ if !is_latest => {}
+            Phase::Starting(Start { step: Step::Asking { next: None, .. }, .. }) => self.on_refused(now, why),
+            Phase::Running { vitals: vitals @ Vitals { next: None, .. }, .. } => {
+                let Some(policy) = &self.spec.health else { return };
+                vitals.next = Some(now + policy.interval);
+                vitals.complaint = Some(why);
+                self.tell_running();
             }
             _ => {}
         }
@@ -147,7 +168,7 @@ impl Service {
     /// A check that is only time succeeds at its deadline; any other has failed.
     pub(crate) fn ready_deadline(&mut self, now: Moment, run: RunId, pid: u32, actions: &mut Vec<Action>) {
         let Some(ReadyPolicy { check, timeout, .. }) = self.spec.ready.clone() else { return };
-        if matches!(check, ReadyCheck::After(_)) {
+        if is_only_time(&check) {
             self.become_ready(now, run, pid, actions);
             return;
         }

@@ -29,5 +29,9 @@ pub mod decisions {
 /// What to do when the run-time folder is on a file system that will not do.
 pub(crate) const PLACE_HELP: &str = "set XDG_RUNTIME_DIR to a folder on a local file system";
 
+/// What to do when that file system has no more room.
+pub(crate) const ROOM_HELP: &str =
+    "it is tried again; make room there, or set XDG_RUNTIME_DIR to a folder that has some";
+
 /// The same of the folder of the state.
 pub(crate) const STATE_HELP: &str = "`--state-dir DIR` keeps state and logs elsewhere";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mainstay_host::{kept_descriptor, read_whole};
+use mainstay_host::{kept_descriptor, read_file, read_whole};
 use mainstay_wire::{AnchorState, SlotRecord};
 
 use crate::{Options, pump::check_buffer};
@@ -23,7 +23,7 @@ pub fn check_state(options: &Options, anchor_state: Option<i32>) -> Result<Vec<S
     let mut memos = Vec::new();
     for entry in fs::read_dir(&dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let bytes = match fs::read(&path) {
+        let bytes = match read_file(&path) {
             Ok(bytes) => bytes,
             // Forgotten in this moment.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

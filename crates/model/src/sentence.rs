@@ -131,7 +131,12 @@ fn backoff(cause: &Reason, left: Duration, attempt: u32, attempts: Attempts, now
         Attempts::UpTo(most) => format!(" of {most}"),
         Attempts::Unlimited => String::new(),
     };
-    format!("{}; restart {attempt}{of} in {}", cause.sentence(now), left_text(left))
+    let (cause, left) = (cause.sentence(now), left_text(left));
+    match attempt {
+        // It was never made, for no fault of its own.
+        0 => format!("{cause}; it is tried again in {left}"),
+        _ => format!("{cause}; restart {attempt}{of} in {left}"),
+    }
 }
 
 /// At most three by name.

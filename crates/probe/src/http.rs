@@ -1,38 +1,39 @@
 //! Asks by a GET over plain HTTP/1.1. Follows no redirect, and reads no body.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::tcp::words;
+use crate::{No, tcp::refused};
 
 /// Whether a GET of `url` (`http://host[:port][/path]`) is answered within `limit` with `status`; `None`: with 200 to 399.
 ///
 /// # Errors
 /// The answer in a word or two: `answered 503`, `refused`, `timed out after 2000 ms`.
-pub async fn http(url: &str, status: Option<u16>, limit: Duration) -> Result<(), String> {
+pub async fn http(url: &str, status: Option<u16>, limit: Duration) -> Result<(), No> {
+    let since = Instant::now();
     match timeout(limit, get(url)).await {
         Ok(Ok(answer)) => judge(answer, status),
-        Ok(Err(text)) => Err(text),
-        Err(_) => Err(format!("timed out after {} ms", limit.as_millis())),
+        Ok(Err(no)) => Err(no),
+        Err(_) => Err(No::late(since, limit)),
     }
 }
 
-fn judge(answer: u16, wanted: Option<u16>) -> Result<(), String> {
+fn judge(answer: u16, wanted: Option<u16>) -> Result<(), No> {
     let good = wanted.map_or((200..400).contains(&answer), |wanted| answer == wanted);
-    if good { Ok(()) } else { Err(format!("answered {answer}")) }
+    if good { Ok(()) } else { Err(format!("answered {answer}").into()) }
 }
 
 /// The status of the answer.
-async fn get(url: &str) -> Result<u16, String> {
+async fn get(url: &str) -> Result<u16, No> {
     let uri: hyper::Uri = url.parse().map_err(|_| "is no URL".to_owned())?;
     let authority = uri.authority().ok_or("names no host")?.as_str().to_owned();
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let stream =
-        TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(|error| words(&error))?;
+        TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(|error| refused(&error))?;
     let broken = |error: hyper::Error| match error.is_parse() {
         true => "does not speak HTTP".to_owned(),
         false => "closed the connection without an answer".to_owned(),
@@ -89,7 +90,7 @@ mod tests {
         (url, serving)
     }
 
-    async fn ask(answer: &'static str, status: Option<u16>) -> Result<(), String> {
+    async fn ask(answer: &'static str, status: Option<u16>) -> Result<(), No> {
         let (url, serving) = server(answer);
         let said = http(&url, status, Duration::from_secs(10)).await;
         let request = serving.join().unwrap();
@@ -102,22 +103,22 @@ mod tests {
     async fn the_answer_decides() {
         let ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         assert_eq!(ask(ok, None).await, Ok(()));
-        assert_eq!(ask(ok, Some(204)).await, Err("answered 200".to_owned()));
+        assert_eq!(ask(ok, Some(204)).await, Err("answered 200".into()));
         assert_eq!(ask("HTTP/1.1 204 No Content\r\n\r\n", Some(204)).await, Ok(()));
         assert_eq!(ask("HTTP/1.1 302 Found\r\nlocation: /\r\n\r\n", None).await, Ok(()));
         let down = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n";
-        assert_eq!(ask(down, None).await, Err("answered 503".to_owned()));
+        assert_eq!(ask(down, None).await, Err("answered 503".into()));
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_is_no_server_is_told_apart() {
         let nothing = ask("", None).await;
-        assert_eq!(nothing, Err("closed the connection without an answer".to_owned()));
+        assert_eq!(nothing, Err("closed the connection without an answer".into()));
         let other = ask("220 mail.example ESMTP\r\n", None).await;
-        assert_eq!(other, Err("does not speak HTTP".to_owned()));
+        assert_eq!(other, Err("does not speak HTTP".into()));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let refused = http(&format!("http://{port}/"), None, Duration::from_secs(10)).await;
-        assert_eq!(refused, Err("refused".to_owned()));
+        assert_eq!(refused, Err("refused".into()));
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -125,6 +126,6 @@ mod tests {
         let listener = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let said = http(&url, None, Duration::from_millis(50)).await;
-        assert_eq!(said, Err("timed out after 50 ms".to_owned()));
+        assert_eq!(said, Err("timed out after 50 ms".into()));
     }
 }

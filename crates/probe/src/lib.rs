@@ -2,8 +2,10 @@
 
 mod exec;
 mod http;
+mod no;
 mod tcp;
 
 pub use exec::exec;
 pub use http::http;
+pub use no::No;
 pub use tcp::tcp;

@@ -129,6 +129,12 @@ impl<E: Execution> Runner<E> {
         self.carry_out(outcome)
     }
 
+    /// See [`Project::was_absent`].
+    pub fn was_absent(&mut self, now: Moment) -> Vec<Change> {
+        let outcome = self.project.was_absent(now);
+        self.carry_out(outcome)
+    }
+
     /// The decisions.
     pub fn project(&self) -> &Project {
         &self.project

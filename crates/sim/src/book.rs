@@ -44,6 +44,8 @@ pub(crate) struct Record {
     pub(crate) said: Option<String>,
     /// How its live run says that it feels.
     pub(crate) feels: Option<Health>,
+    /// Its latest run could not be made because the machine had no room.
+    pub(crate) starves: bool,
     /// A hook that nobody waits for any more and that must be killed in this call.
     pub(crate) leftover: Option<(HookName, RunId)>,
 }
@@ -71,6 +73,7 @@ impl Record {
             calm: false,
             said: None,
             feels: None,
+            starves: false,
             leftover: None,
         }
     }
@@ -122,7 +125,10 @@ impl Record {
     pub(crate) fn finish(&mut self, now: Moment, exit: Option<Exit>) {
         let Some(live) = self.live.take() else { return };
         let failing_or_lost = live.unclear || live.failing && self.needs.iter().any(|need| need.restart);
-        let own_end = || policy::after_end(&self.spec, live.attempt, now, exit);
+        let own_end = || match exit {
+            None if self.starves => (policy::without_room(&self.spec.restart, live.attempt, now), false),
+            _ => policy::after_end(&self.spec, live.attempt, now, exit),
+        };
         (self.next, self.completed) = match &live.ending {
             None if !self.wanted => match own_end() {
                 (next, true) if !live.outdated => (next, true),

@@ -54,6 +54,13 @@ pub(crate) fn after_failure(spec: &Spec, row: u32, now: Moment) -> Next {
     }
 }
 
+/// The machine had no room for it: whatever the policy says, it is tried again, after five seconds at least, and that counts for
+/// nothing.
+pub(crate) fn without_room(policy: &RestartPolicy, row: u32, now: Moment) -> Next {
+    let at = now + wait(policy, row + 1).max(Duration::from_secs(5));
+    Next::Restart { at, attempt: row, or_fresh: false }
+}
+
 fn restart(policy: &RestartPolicy, row: u32, now: Moment) -> Next {
     match policy.attempts {
         Attempts::UpTo(most) if row >= most => Next::Barred,

@@ -1,7 +1,7 @@
 //! What the daemon is told, written into the books.
 
 use mainstay_decide::{Event, Notice, QuestionId};
-use mainstay_model::{Health, HookName, Moment, ReadyCheck, RunId};
+use mainstay_model::{Health, HookName, Moment, ReadyCheck, RunId, SpawnFailureKind};
 
 use crate::{
     book::Record,
@@ -15,7 +15,10 @@ impl Record {
         match event {
             Event::Spawned { run, pid } => self.made(now, *run, *pid),
             Event::Answered { run, question, answer } => self.answered(now, *run, *question, answer.is_ok()),
-            Event::NotSpawned { run, .. } => self.ended(now, *run, None),
+            Event::NotSpawned { run, failure } => {
+                self.starves = failure.kind == SpawnFailureKind::NoResources;
+                self.ended(now, *run, None)
+            }
             Event::Exited { run, exit } => self.ended(now, *run, Some(*exit)),
             Event::Notified { run, notice } => self.notified(now, *run, notice),
             Event::HookEnded { run, hook, result } => self.hook_ended(now, *run, *hook, result.is_ok()),

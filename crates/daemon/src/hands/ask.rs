@@ -7,6 +7,7 @@ use mainstay_decide::{Check, QuestionId};
 use mainstay_host::{Identity, User, run_as};
 use mainstay_logs::{Awaited, Expect, Expecting};
 use mainstay_model::{Command, Probe, ReadyCheck, RunId, ServiceId, Spec};
+use mainstay_probe::No;
 use regex::bytes::Regex;
 use tokio::{sync::mpsc, task::AbortHandle};
 
@@ -25,9 +26,13 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn answered(self, answer: Result<(), String>) -> Wake {
+    pub(super) fn answered(self, answer: Result<(), No>) -> Wake {
         let Self { id, run, question } = self;
-        Wake::Answered { id, run, question, answer }
+        match answer {
+            Ok(()) => Wake::Answered { id, run, question, answer: Ok(()) },
+            Err(No::Answer(text)) => Wake::Answered { id, run, question, answer: Err(text) },
+            Err(No::Unasked(why)) => Wake::Unasked { id, run, question, why },
+        }
     }
 }
 
@@ -73,7 +78,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    async fn ask(self, probe: Probe, limit: Duration) -> Result<(), String> {
+    async fn ask(self, probe: Probe, limit: Duration) -> Result<(), No> {
         match probe {
             Probe::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
             Probe::Http(http) => mainstay_probe::http(&http.url, http.status, limit).await,
@@ -81,7 +86,7 @@ impl Asker {
         }
     }
 
-    async fn run(self, command: &Command, limit: Duration) -> Result<(), String> {
+    async fn run(self, command: &Command, limit: Duration) -> Result<(), No> {
         let user = match (&self.spec.user, &self.user) {
             (None, _) => None,
             (Some(_), Some(user)) => Some(user.clone()),
@@ -131,7 +136,7 @@ impl Askings {
             What::Probe(probe) => self.probe(question, probe, limit, asker),
             What::Line(pattern) => match self.expect(&question, &pattern) {
                 Ok(()) => Asking::Line,
-                Err(text) => self.say(question, Err(text)),
+                Err(text) => self.say(question, Err(text.into())),
             },
         };
         self.open.insert(id, asking);
@@ -169,7 +174,7 @@ impl Askings {
             expect.run(&mut |answer| {
                 let Ok(id) = answer.service.parse() else { return };
                 let question = Question { id, run: RunId(answer.run), question: QuestionId(answer.key) };
-                let result = answer.result.map_err(|error| error.to_string());
+                let result = answer.result.map_err(|error| error.to_string().into());
                 // A closed channel is a daemon that ends.
                 let _ = wakes.blocking_send(question.answered(result));
             });
@@ -182,7 +187,7 @@ impl Askings {
     }
 
     /// Answers in its own time: nothing is answered while it is asked.
-    fn say(&self, question: Question, answer: Result<(), String>) -> Asking {
+    fn say(&self, question: Question, answer: Result<(), No>) -> Asking {
         let wakes = self.wakes.clone();
         let task = tokio::spawn(async move {
             let _ = wakes.send(question.answered(answer)).await;

@@ -156,6 +156,13 @@ impl Stage {
         self.event(name, Event::NotSpawned { run, failure });
     }
 
+    /// The machine had no room for it.
+    pub fn starved(&mut self, name: &str) {
+        let run = self.run(name);
+        let failure = SpawnFailure { kind: SpawnFailureKind::NoResources, text: "no room".to_owned() };
+        self.event(name, Event::NotSpawned { run, failure });
+    }
+
     pub fn exited(&mut self, name: &str, code: i32) {
         self.ended(name, Exit::Code(code));
     }
@@ -173,6 +180,20 @@ impl Stage {
         let run = self.run(name);
         let question = self.question(name);
         self.event(name, Event::Answered { run, question, answer: answer.map_err(str::to_owned) });
+    }
+
+    /// It could not be asked.
+    pub fn unasked(&mut self, name: &str) {
+        let (run, question) = (self.run(name), self.question(name));
+        self.event(name, Event::Unasked { run, question, why: "cannot run".to_owned() });
+    }
+
+    /// So many seconds pass in which nobody looks.
+    pub fn sleep(&mut self, seconds: u64) {
+        self.now = self.now + std::time::Duration::from_secs(seconds);
+        let outcome = self.project.was_absent(self.now);
+        self.take(outcome);
+        self.wait(0);
     }
 
     pub fn event(&mut self, name: &str, event: Event) {

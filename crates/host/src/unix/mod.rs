@@ -25,12 +25,12 @@ pub use command::run_as;
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
 pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
 pub use files::{
-    Durability, NO_LINKS, halve_file, open_private, passable_dir, private_dir, remove_unfinished, rename_new,
-    sheltered_dir, write_atomic,
+    Durability, NO_LINKS, halve_file, open_private, passable_dir, private_dir, read_file, remove_unfinished,
+    rename_new, sheltered_dir, write_atomic,
 };
 pub use launch::{AnchorChild, ProgramEnd, start_anchor};
 pub use leftovers::{Leader, ProcessTable, RunTrace, children_of, has_no_child_but};
-pub use limits::Limits;
+pub use limits::{Limits, below_limit, is_no_room, limit_on_files, room_for_files};
 pub use lock::{Asked, Holder, Lock};
 pub use memory::{release_clean_pages, settle_allocator};
 pub use own::{

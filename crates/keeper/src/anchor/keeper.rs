@@ -82,8 +82,12 @@ impl Seat {
     fn try_start(&self, poller: &Poller) -> Result<Occupant, String> {
         let text = |error: io::Error| error.to_string();
         let (ours, theirs) = packet_pair().map_err(text)?;
-        let pid = self.spawn(self.options.program(), theirs.as_fd()).map_err(|failure| failure.text)?;
+        // First: a keeper that nobody listens to must not be.
         poller.add(&ours, KEEPER, Interest::Read).map_err(text)?;
+        let pid = self.spawn(self.options.program(), theirs.as_fd()).map_err(|failure| {
+            poller.remove(&ours);
+            failure.text
+        })?;
         Ok(Occupant { pid, since: monotonic_nanos(), mail: Some(MailBox::new(ours)) })
     }
 

@@ -14,16 +14,16 @@ mod upgrade;
 use std::{
     collections::BTreeMap,
     io::{self, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::Path,
     process::ExitCode,
     time::Duration,
 };
 
 use mainstay_host::{
-    Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, adopt_orphans, end_stdout, ignore_signals,
-    keep_files_private, monotonic_nanos, next_dead_child, reap_child, release_clean_pages, settle_allocator,
-    start_time,
+    Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, adopt_orphans, below_limit, end_stdout,
+    ignore_signals, keep_files_private, monotonic_nanos, next_dead_child, reap_child, release_clean_pages,
+    settle_allocator, start_time,
 };
 use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView};
 
@@ -46,6 +46,12 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Descriptors held at most; the limit of the process is usually lower. One service needs one.
 const HELD_LIMIT: usize = 65_536;
+
+/// The pause before it is looked again at one who ended and could not be looked at.
+const DEAD_AGAIN: Duration = Duration::from_millis(500);
+
+/// Descriptors that it keeps free for what it has to do itself: to start a keeper, and to read who ended.
+const OWN_ROOM: u64 = 16;
 
 /// Runs the anchor until everything is stopped. Its answer is one line on standard output, `up` or `error TEXT`; then that
 /// is closed. One that was the anchor before it replaced its program finds what it had behind the descriptor `take_over`.
@@ -102,8 +108,10 @@ impl Senses {
 
 /// The anchor's lock in one of its two folders, when no other anchor has it and no keeper that of a keeper.
 fn claim(dir: &Path, help: &str) -> Result<Lock, String> {
-    let failed = |error: io::Error| format!("cannot use `{}`: {error}; {help}", dir.display());
-    let lock = match Lock::ask(&dir.join(ANCHOR_LOCK)).map_err(failed)? {
+    let failed = |name: &'static str| {
+        move |error: io::Error| format!("cannot use `{}`: {error}; {help}", dir.join(name).display())
+    };
+    let lock = match Lock::ask(&dir.join(ANCHOR_LOCK)).map_err(failed(ANCHOR_LOCK))? {
         Asked::Held(lock) => lock,
         Asked::Busy(holder) => {
             let (who, dir) = (holder.in_brackets(), dir.display());
@@ -111,7 +119,7 @@ fn claim(dir: &Path, help: &str) -> Result<Lock, String> {
         }
     };
     // One that lost its anchor works on; what it works with must not be touched.
-    match Lock::holder_after(&dir.join(KEEPER_LOCK), KEEPER_PATIENCE).map_err(failed)? {
+    match Lock::holder_after(&dir.join(KEEPER_LOCK), KEEPER_PATIENCE).map_err(failed(KEEPER_LOCK))? {
         None => Ok(lock),
         Some(holder) => {
             let (who, dir) = (holder.in_brackets(), dir.display());
@@ -146,6 +154,12 @@ struct Anchor {
     upgraded: Option<UpgradeView>,
     /// No keeper has been told that yet.
     has_news: bool,
+    /// When to look again at those who ended, of whom one could not be looked at.
+    dead_again: Option<u64>,
+}
+
+fn after(span: Duration) -> u64 {
+    monotonic_nanos().saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
 impl Anchor {
@@ -164,6 +178,7 @@ impl Anchor {
             trial: None,
             upgraded: None,
             has_news: false,
+            dead_again: None,
         }
     }
 
@@ -173,6 +188,9 @@ impl Anchor {
         self.tell_again();
         while !(self.finished && self.seat.is_empty()) {
             self.on_trial_time();
+            if self.dead_again.is_some_and(|due| due <= monotonic_nanos()) {
+                self.take_dead();
+            }
             self.fill_seat();
             let wake_at = self.wake_at();
             let patience = match wake_at {
@@ -200,7 +218,7 @@ impl Anchor {
 
     fn wake_at(&self) -> Option<u64> {
         let trial = self.trial.as_ref().map(Trial::until);
-        [self.seat.wake_at(), trial].into_iter().flatten().min()
+        [self.seat.wake_at(), trial, self.dead_again].into_iter().flatten().min()
     }
 
     /// Starts a keeper when there is none.
@@ -256,13 +274,18 @@ impl Anchor {
 
     /// Whoever ended is noted before it is let go.
     fn take_dead(&mut self) {
+        self.dead_again = None;
         let mut keeper_ended = None;
         while let Some(child) = next_dead_child() {
             if self.seat.is(child.pid) {
                 say(format_args!("the keeper ended ({})", child.exit));
                 keeper_ended = Some(child.exit);
             } else if !self.is_checker(child.pid, child.exit.into()) {
-                let started = start_time(child.pid).unwrap_or(0);
+                // One that cannot be told from a later process of its number stays until it can.
+                let Some(started) = start_time(child.pid) else {
+                    self.dead_again = Some(after(DEAD_AGAIN));
+                    break;
+                };
                 let orphan = self.orphans.note(child.pid, started, child.exit.into());
                 self.seat.tell(&orphan.message(), None);
             }
@@ -289,6 +312,9 @@ impl Anchor {
     fn take_message(&mut self, message: ToAnchor, descriptor: Option<OwnedFd>) {
         match message {
             ToAnchor::Hold { name } => match descriptor {
+                Some(descriptor) if below_limit(descriptor.as_raw_fd()) < OWN_ROOM => {
+                    say(format_args!("there is no room to hold `{name}`: raise the limit on open files"));
+                }
                 Some(descriptor) => hold(&mut self.held, name, descriptor, HELD_LIMIT),
                 None => say(format_args!("the descriptor of `{name}` did not arrive")),
             },

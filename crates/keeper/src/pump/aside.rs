@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{Durability, write_atomic};
+use mainstay_host::{Durability, read_file, write_atomic};
 
 /// What such a file's name begins with.
 const PREFIX: &str = "aside-";
@@ -44,7 +44,7 @@ impl Aside {
 
     /// What waits for this slot.
     pub(crate) fn get(&self, slot: &str) -> Option<Waiting> {
-        let content = fs::read(self.path(slot)).ok()?;
+        let content = read_file(&self.path(slot)).ok()?;
         let (sequence, bytes) = content.split_first_chunk::<8>()?;
         Some(Waiting { sequence: u64::from_le_bytes(*sequence), bytes: bytes.to_vec() })
     }

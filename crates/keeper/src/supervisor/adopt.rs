@@ -1,12 +1,15 @@
 //! What a keeper before us left: each slot's record is read, and its run is taken on, or its end is found out.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, TryLockError},
     io,
     path::Path,
+    time::Duration,
 };
 
-use mainstay_host::{Attempt, KeptExit, Process, ProcessRow, open_private, read_stat};
+use mainstay_host::{
+    Attempt, KeptExit, Process, ProcessRow, is_no_room, open_private, read_stat, room_for_files,
+};
 use mainstay_model::{Signal, SpawnFailureKind};
 use mainstay_wire::{ChildPart, DAEMON_SLOT, FromKeeper, ProcessId, RecordPhase, WireExit, WireFailure};
 
@@ -16,8 +19,16 @@ use super::{
     finding::{Finding, finding},
     slots::{Ending, Live, Parent, Slot, State},
     store::{Store, Stored},
+    timers::Timer,
 };
 use crate::report::say;
+
+/// Descriptors that must be left when all runs are taken on. With fewer, some step before may have had none, and seen a run as
+/// gone that is not.
+const ROOM: u64 = 8;
+
+/// The pause before a lock is looked at again for which there was no thread or descriptor.
+const LOCK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How far it is looked upwards; a chain may change while it is followed.
 const ANCESTOR_LIMIT: usize = 64;
@@ -34,11 +45,12 @@ impl Supervisor {
             match child {
                 Some(child) => self.adopt(index, child),
                 // Its process has not come to its `execve`: only this slot waits.
-                None => {
-                    let path = self.slots.get(index).map(|slot| slot.store.path().to_owned());
-                    path.into_iter().for_each(|path| self.spawner.watch_lock(index, path));
-                }
+                None => self.watch_lock(index),
             }
+        }
+        // Nothing was done yet that the next keeper would not do again.
+        if room_for_files() < ROOM {
+            return Err(io::Error::other("there is no room for more open files; raise the limit on them"));
         }
         self.is_adopting = false;
         self.forget_strange_orphans();
@@ -50,18 +62,25 @@ impl Supervisor {
     /// process wrote: somebody has the lock.
     ///
     /// # Errors
-    /// A program of another version wrote it: without it we would start a second one beside what runs.
+    /// What is there could not be looked at for now, or a program of another version wrote it: to go on without it would be to
+    /// start its service twice.
     fn know(&mut self, path: &Path) -> io::Result<Option<(usize, Option<ChildPart>)>> {
-        let is_locked = open_private(path)
-            .is_ok_and(|file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
-        match Store::read(path) {
-            Ok(Some(Stored { store, record, child })) => {
+        let read = open_private(path).and_then(|file| {
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is no regular file"));
+            }
+            let is_locked = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+            Ok((is_locked, Store::read(path)?))
+        });
+        match read {
+            Ok((is_locked, Some(Stored { store, record, child }))) => {
                 self.know_output(&record.slot, &record.log);
-                let index = self.slots.add(Slot::new(store, record, State::Locked));
+                let index = self.slots.add(Slot::new(store, record, State::Locked { signals: Vec::new() }));
                 return Ok(Some((index, (!is_locked).then_some(child))));
             }
             // Killed between the making of the file and its first record: nothing was begun.
-            Ok(None) => drop(fs::remove_file(path)),
+            Ok((_, None)) => drop(fs::remove_file(path)),
+            Err(error) if is_no_room(&error) => return Err(error),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
                 return Err(io::Error::other(format!("cannot use `{}`: {error}", path.display())));
             }
@@ -70,12 +89,31 @@ impl Supervisor {
         Ok(None)
     }
 
+    /// Has a thread wait for the lock of this slot.
+    pub(super) fn watch_lock(&mut self, index: usize) {
+        let slot = self.slots.get(index).filter(|slot| matches!(slot.state, State::Locked { .. }));
+        let Some(path) = slot.map(|slot| slot.store.path().to_owned()) else { return };
+        if !self.spawner.watch_lock(index, path) {
+            self.look_at_lock_later(index);
+        }
+    }
+
+    /// There was no room for looking at it.
+    fn look_at_lock_later(&mut self, slot: usize) {
+        self.timers.set(Timer::LookAtLock { slot }, LOCK_AGAIN);
+    }
+
     /// Whoever had the lock has let it go: the record is what it is now.
     pub(super) fn adopt_unlocked(&mut self, index: usize) {
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| matches!(slot.state, State::Locked)) else {
+        let Some(slot) = self.slots.get_mut(index).filter(|slot| matches!(slot.state, State::Locked { .. }))
+        else {
             return;
         };
-        let Ok(Some(stored)) = Store::read(slot.store.path()) else { return };
+        let stored = match Store::read(slot.store.path()) {
+            Ok(Some(stored)) => stored,
+            Err(error) if is_no_room(&error) => return self.look_at_lock_later(index),
+            Ok(None) | Err(_) => return,
+        };
         (slot.store, slot.record) = (stored.store, stored.record);
         self.adopt(index, stored.child);
         self.release_strange();
@@ -162,7 +200,7 @@ impl Supervisor {
         if parent != Parent::Anchor {
             self.hold_process(index, main, &process);
         }
-        let _no_signals = self.make_live(index, Live::new(process, parent));
+        let signals = self.make_live(index, Live::new(process, parent));
         let Some(Slot { record, state: State::Live(live), .. }) = self.slots.get(index) else { return };
         if record.slot == DAEMON_SLOT {
             // It belongs to a keeper that is dead; a new one asks what is true.
@@ -171,6 +209,9 @@ impl Supervisor {
         }
         let started = FromKeeper::Started { slot: record.slot.clone(), run: record.run, pid: main.pid };
         self.daemon.send(&started);
+        for (signal, scope) in signals {
+            self.signal(index, signal, scope);
+        }
     }
 
     /// Neither we nor the anchor is told how it ends. The kernel tells whoever has a descriptor from before its end, which must

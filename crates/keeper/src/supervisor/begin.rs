@@ -1,9 +1,12 @@
 //! The beginning of a run: FIFO, fence, process.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
-use mainstay_host::{Interest, Process};
-use mainstay_model::SpawnFailure;
+use mainstay_host::{Interest, Process, is_no_room, limit_on_files, room_for_files};
+use mainstay_model::{SpawnFailure, SpawnFailureKind};
 use mainstay_wire::{
     DAEMON_SLOT, FromKeeper, LogFile, ProcessId, Program, RecordPhase, SlotRecord, ToAnchor, WireFailure,
     WireReports, errors_of,
@@ -20,6 +23,13 @@ use crate::{pump::DIR_LIMIT, report::say};
 
 /// The longest name of a slot, in bytes: it becomes a part of names of files.
 const NAME_LIMIT: usize = 200;
+
+/// Descriptors that are kept free for what runs: its logs, its end, the search for what it leaves behind, and the keeper after
+/// us, which needs some more for a moment.
+const OWN_ROOM: u64 = 24;
+
+/// Descriptors that it has whatever runs: locks, sockets, what it waits with.
+const OWN_FILES: u64 = 20;
 
 /// Variables that tell a run from any other, as far as a program has them.
 const MARKS: [&str; 4] = ["MAINSTAY_RUN_ID=", "MAINSTAY_SERVICE=", "MAINSTAY_INSTANCE=", HOOK_MARK];
@@ -49,14 +59,66 @@ pub(super) struct Order {
     pub(super) pass: Vec<(OwnedFd, i32)>,
 }
 
+/// Nothing was begun.
+pub(super) struct Refusal {
+    kind: SpawnFailureKind,
+    pub(super) text: String,
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self { kind: SpawnFailureKind::Other, text }
+    }
+}
+
+impl Refusal {
+    /// For this error, in these words.
+    pub(super) fn of(error: &io::Error, text: String) -> Self {
+        Self { kind: kind_of(error), text }
+    }
+}
+
+/// Which part of a start failed, by the error of a preparation.
+pub(super) fn kind_of(error: &io::Error) -> SpawnFailureKind {
+    if is_no_room(error) { SpawnFailureKind::NoResources } else { SpawnFailureKind::Other }
+}
+
+/// Descriptors that a run comes to have here: of its main process, and of each of its pipes with the log behind it and the
+/// index of that. Some are opened only with its first output.
+fn descriptors(log: &LogFile, reports: &WireReports) -> u64 {
+    let pipes = if log.split { 2 } else { 1 };
+    1 + 3 * pipes + u64::from(reports.notify) + u64::from(reports.fd.is_some())
+}
+
+fn no_room() -> Result<(), Refusal> {
+    let text = "there is no room for another open file: the limit on them is too low for so many services";
+    Err(Refusal { kind: SpawnFailureKind::NoResources, text: text.to_owned() })
+}
+
 impl Supervisor {
     /// The daemon asks for a run.
     pub(super) fn spawn_service(&mut self, order: Order) {
         let (slot, run) = (order.slot.clone(), order.run);
-        if let Err(text) = self.check(&order).and_then(|()| self.begin(order)) {
-            let failure = WireFailure { code: "cannot-start".to_owned(), text };
+        let begun = self.check(&order).map_err(Refusal::from).and_then(|()| self.check_room(&order));
+        if let Err(refusal) = begun.and_then(|()| self.begin(order)) {
+            let failure = WireFailure { code: refusal.kind.code().to_owned(), text: refusal.text };
             self.daemon.send(&FromKeeper::NotStarted { slot, run, failure });
         }
+    }
+
+    /// A start must leave room for taking care of what runs, when all has been opened that runs need.
+    fn check_room(&self, order: &Order) -> Result<(), Refusal> {
+        let of = |slot: &Slot| {
+            let record = &slot.record;
+            let fd = record.ready_pipe.then_some(0);
+            descriptors(&record.log, &WireReports { notify: record.notify.is_some(), fd })
+        };
+        let active = self.slots.iter().filter(|(_, slot)| slot.is_active()).map(|(_, slot)| of(slot));
+        let promised = active.sum::<u64>() + descriptors(&order.log, &order.reports);
+        if room_for_files() < OWN_ROOM || limit_on_files() < OWN_FILES + OWN_ROOM + promised {
+            return no_room();
+        }
+        Ok(())
     }
 
     fn check(&self, order: &Order) -> Result<(), String> {
@@ -91,7 +153,7 @@ impl Supervisor {
     }
 
     /// Everything up to the clone, which is a thread's. An error: nothing was begun.
-    pub(super) fn begin(&mut self, mut order: Order) -> Result<(), String> {
+    pub(super) fn begin(&mut self, mut order: Order) -> Result<(), Refusal> {
         let mut record = self.intent(&order);
         self.restore_folders()?;
         let (output, errors) = self.open_pipes(&order)?;
@@ -112,7 +174,7 @@ impl Supervisor {
                 slot.record.notify = record.notify;
                 self.close_reports(index);
                 self.drain_pipes(&order.slot, &order.log, order.run);
-                return Err(text);
+                return Err(text.into());
             }
         };
         slot.record = record;
@@ -229,8 +291,8 @@ impl Supervisor {
         self.listen_to(index);
         let Some(slot) = self.slots.get_mut(index) else { return Vec::new() };
         match std::mem::replace(&mut slot.state, State::Live(live)) {
-            State::Making { signals } => signals,
-            State::Locked | State::Live(_) | State::Ending(_) | State::Over => Vec::new(),
+            State::Making { signals } | State::Locked { signals } => signals,
+            State::Live(_) | State::Ending(_) | State::Over => Vec::new(),
         }
     }
 

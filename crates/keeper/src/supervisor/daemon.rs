@@ -61,6 +61,8 @@ pub(super) struct Daemon {
     was_up: bool,
     /// It said that it cannot go on, and why.
     trouble: Option<String>,
+    /// It could not be made, though one was before: that passes.
+    unmade: bool,
     /// When it was last started by this keeper.
     since: Option<u64>,
     wait: Duration,
@@ -206,7 +208,7 @@ impl Supervisor {
         self.poller.add(&stream, Token::Daemon.number(), Interest::Read).map_err(text)?;
         self.daemon.link = Some(Link { stream, frames: Frames::default(), waiting: Vec::new(), sent: 0 });
         self.daemon.since = Some(monotonic_nanos());
-        self.begin(Order {
+        let order = Order {
             slot: DAEMON_SLOT.to_owned(),
             run: self.daemon_starts() + 1,
             program: Box::new(Program {
@@ -229,7 +231,8 @@ impl Supervisor {
             memo: String::new(),
             reports: WireReports::default(),
             pass: vec![(theirs, KEEPER_FD), (listening, LISTEN_FD)],
-        })
+        };
+        self.begin(order).map_err(|refusal| refusal.text)
     }
 
     /// How many daemons were started, the present one included.
@@ -296,6 +299,7 @@ impl Supervisor {
     pub(super) fn daemon_not_started(&mut self, text: &str) {
         self.daemon.drop_link(&self.poller);
         self.daemon_in_trouble(format!("the daemon cannot start: {text}"));
+        self.daemon.unmade = self.daemon_runs() > 1;
         self.replace_daemon();
     }
 
@@ -325,7 +329,10 @@ impl Supervisor {
                 format!("the daemon ended {VAIN_STARTS} times before it was up; see `{}`", log.display());
             self.daemon_in_trouble(text);
         }
+        let unmade = std::mem::take(&mut self.daemon.unmade);
         let wait = match self.daemon.trouble.take() {
+            // What waits for its time, or for another try, is the daemon's to know: that none could be made is no end.
+            Some(_) if unmade && !self.terminating => self.daemon.next_wait(),
             Some(_) if nothing_runs => return self.leave(),
             Some(_) if self.terminating => return self.end_without_daemon(),
             Some(_) => self.daemon.next_troubled_wait(),

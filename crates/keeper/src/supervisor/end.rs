@@ -298,7 +298,7 @@ impl Supervisor {
 
     /// Acknowledges those that are no run's; before all slots are read, and while one is locked, it is not known which.
     pub(super) fn forget_strange_orphans(&mut self) {
-        if self.is_adopting || self.slots.iter().any(|(_, slot)| matches!(slot.state, State::Locked)) {
+        if self.is_adopting || self.slots.iter().any(|(_, slot)| matches!(slot.state, State::Locked { .. })) {
             return;
         }
         let strange: Vec<(u32, u64)> =
@@ -312,7 +312,7 @@ impl Supervisor {
         self.slots.iter().any(|(_, slot)| match &slot.state {
             State::Live(live) => live.process.pid == pid && live.process.start_time == start_time,
             State::Ending(_) => slot.main() == ProcessId { pid, start_time },
-            State::Locked | State::Making { .. } | State::Over => false,
+            State::Locked { .. } | State::Making { .. } | State::Over => false,
         })
     }
 }

@@ -113,7 +113,7 @@ impl Supervisor {
                 }
                 // A thread that makes a process sees to it.
                 State::Making { .. } => true,
-                State::Locked | State::Over => false,
+                State::Locked { .. } | State::Over => false,
             });
             if is_run {
                 // It is looked at again when that run is done.

@@ -23,7 +23,7 @@ impl Supervisor {
     /// A run names its main process; whether it belongs to the run.
     pub(super) fn name_main(&mut self, index: usize, pid: u32) -> bool {
         let Some(slot) = self.slots.get(index) else { return false };
-        if !matches!(slot.state, State::Live(_) | State::Locked) {
+        if !matches!(slot.state, State::Live(_) | State::Locked { .. }) {
             return false;
         }
         if slot.main().pid == pid {

@@ -247,6 +247,7 @@ impl Supervisor {
             Timer::KillDaemon => self.kill_daemon(),
             Timer::LateVictims { slot, round } => self.late_victims(slot, round),
             Timer::LateParent { slot } => self.late_parent(slot),
+            Timer::LookAtLock { slot } => self.watch_lock(slot),
             Timer::LookAtSpawns => self.look_at_spawns(),
             Timer::LastKill => self.last_kill(),
             Timer::Upgrade => self.upgrade_is_overdue(),

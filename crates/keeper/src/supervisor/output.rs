@@ -7,11 +7,15 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use mainstay_host::{bytes_waiting, give_to, open_fifo, reopen_for_reading};
+use mainstay_host::{bytes_waiting, give_to, is_no_room, open_fifo, reopen_for_reading};
 use mainstay_wire::{LogFile, errors_of, owner_of_errors};
 
-use super::{Supervisor, begin::Order, slots::Slot};
-use crate::{PLACE_HELP, pump::Begins, report::say};
+use super::{
+    Supervisor,
+    begin::{Order, Refusal},
+    slots::Slot,
+};
+use crate::{PLACE_HELP, ROOM_HELP, pump::Begins, report::say};
 
 /// The name under which the anchor holds a FIFO.
 pub(super) fn fifo_name(name: &str) -> String {
@@ -26,23 +30,25 @@ fn pipes<'a>(slot: &str, log: &'a LogFile) -> impl Iterator<Item = (String, LogF
 
 impl Supervisor {
     /// The pipes of this run.
-    pub(super) fn open_pipes(&mut self, order: &Order) -> Result<(OwnedFd, Option<OwnedFd>), String> {
+    pub(super) fn open_pipes(&mut self, order: &Order) -> Result<(OwnedFd, Option<OwnedFd>), Refusal> {
         let output = self.open_pipe(&order.slot, &order.log, order)?;
         let errors = order.log.errors().map(|log| self.open_pipe(&errors_of(&order.slot), &log, order));
         match errors.transpose() {
             Ok(errors) => Ok((output, errors)),
-            Err(text) => {
+            Err(refusal) => {
                 self.pump.drain(&order.slot, order.run);
-                Err(text)
+                Err(refusal)
             }
         }
     }
 
     /// A FIFO: to the anchor and to the pump, before there is a process that could write to it.
-    fn open_pipe(&mut self, name: &str, log: &LogFile, order: &Order) -> Result<OwnedFd, String> {
+    fn open_pipe(&mut self, name: &str, log: &LogFile, order: &Order) -> Result<OwnedFd, Refusal> {
         let path = self.options.fifo(name);
         let failed = |error: std::io::Error| {
-            format!("cannot make a FIFO at `{}`: {error}; {PLACE_HELP}", path.display())
+            let help = if is_no_room(&error) { ROOM_HELP } else { PLACE_HELP };
+            let text = format!("cannot make a FIFO at `{}`: {error}; {help}", path.display());
+            Refusal::of(&error, text)
         };
         let pipe = open_fifo(&path).map_err(failed)?;
         if let Some(identity) = &order.program.identity {

@@ -43,7 +43,7 @@ fn restore(slot: &mut Slot) {
         State::Live(_) | State::Ending(_) => of(slot.first.pid, slot.first.start_time),
         State::Over => ChildPart::default(),
         // Its process writes of itself into the file that is gone; what it said there cannot be said for it.
-        State::Locked | State::Making { .. } => return,
+        State::Locked { .. } | State::Making { .. } => return,
     };
     slot.store.restore(&slot.record, child);
 }

@@ -26,7 +26,9 @@ impl Supervisor {
         let Some(signal) = Signal::from_number(number) else { return };
         let Some(slot) = self.slots.get_mut(index) else { return };
         match &mut slot.state {
-            State::Making { signals } if signals.len() < SIGNAL_LIMIT => signals.push((number, scope)),
+            State::Making { signals } | State::Locked { signals } if signals.len() < SIGNAL_LIMIT => {
+                signals.push((number, scope));
+            }
             State::Live(live) => match scope {
                 Scope::Main => live.process.signal(signal),
                 Scope::Group if slot.record.main.is_none() => live.process.signal_group(signal),
@@ -37,7 +39,7 @@ impl Supervisor {
                     self.signal_family(index, signal, &table, &mut BTreeSet::new());
                 }
             },
-            State::Making { .. } | State::Locked | State::Ending(_) | State::Over => {}
+            State::Making { .. } | State::Locked { .. } | State::Ending(_) | State::Over => {}
         }
     }
 

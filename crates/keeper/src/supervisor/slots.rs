@@ -25,8 +25,8 @@ pub(super) struct Slot {
 /// What the latest run does.
 #[derive(Debug)]
 pub(super) enum State {
-    /// A process that a dead keeper was making still has the lock.
-    Locked,
+    /// A process that a dead keeper was making still has the lock; these signals came for it meanwhile.
+    Locked { signals: Vec<(i32, Scope)> },
     /// Its process is being made; these signals came for it meanwhile.
     Making { signals: Vec<(i32, Scope)> },
     /// It runs.
@@ -116,7 +116,7 @@ impl Slot {
     /// As the daemon is told.
     pub(super) fn view(&self) -> SlotState {
         let phase = match (&self.state, &self.record.phase) {
-            (State::Locked | State::Making { .. }, _) => SlotPhase::Spawning,
+            (State::Locked { .. } | State::Making { .. }, _) => SlotPhase::Spawning,
             (State::Live(live), _) => SlotPhase::Running { pid: live.process.pid },
             (State::Ending(_), _) => SlotPhase::Running { pid: self.main().pid },
             (State::Over, _) if self.record.acknowledged => SlotPhase::Over,

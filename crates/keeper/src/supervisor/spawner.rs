@@ -11,13 +11,16 @@ use std::{
 };
 
 use mainstay_host::{
-    ChildRecord, Identity, Limits, Lock, Output, Process, SpawnRequest, Waker, monotonic_nanos, open_private,
-    spawn,
+    ChildRecord, Identity, Limits, Lock, Output, Process, SpawnRequest, Waker, is_no_room, monotonic_nanos,
+    open_private, spawn,
 };
 use mainstay_model::{SpawnFailure, SpawnFailureKind};
 use mainstay_wire::{Program, SlotWrite};
 
-use super::store::{apply, encode_child};
+use super::{
+    begin::kind_of,
+    store::{apply, encode_child},
+};
 
 /// Threads that work at the same time, not counting those that hang.
 const THREADS: usize = 4;
@@ -144,18 +147,17 @@ impl Spawner {
         std::mem::take(&mut self.shared.done.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits, in a thread of its own, until the lock of this slot's file is free.
-    pub(super) fn watch_lock(&self, slot: usize, path: PathBuf) {
+    /// Waits, in a thread of its own, until the lock of this slot's file is free; `false`: there is no room for one.
+    pub(super) fn watch_lock(&self, slot: usize, path: PathBuf) -> bool {
         let shared = Arc::clone(&self.shared);
         let wait = move || {
             // The lock goes with the file at once: who has the keeper's lock is alone with the slots.
-            let _ = open_private(&path).and_then(|file| file.lock());
+            while open_private(&path).and_then(|file| file.lock()).is_err_and(|error| is_no_room(&error)) {
+                std::thread::sleep(HANGS_AFTER);
+            }
             shared.tell(Done::LockFree { slot });
         };
-        let started = Builder::new().name("lock".to_owned()).stack_size(STACK_BYTES).spawn(wait);
-        if started.is_err() {
-            self.shared.tell(Done::LockFree { slot });
-        }
+        Builder::new().name("lock".to_owned()).stack_size(STACK_BYTES).spawn(wait).is_ok()
     }
 }
 
@@ -189,7 +191,7 @@ impl Shared {
     fn carry_out(&self, job: &Job) -> Result<Process, SpawnFailure> {
         refuse_second(&job.by_hand)?;
         let cannot_write = |error: std::io::Error| SpawnFailure {
-            kind: SpawnFailureKind::Other,
+            kind: kind_of(&error),
             text: format!("`{}` cannot be written: {error}", job.path.display()),
         };
         let file = open_private(&job.path).map_err(cannot_write)?;

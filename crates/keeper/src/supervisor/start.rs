@@ -98,13 +98,21 @@ impl From<String> for StartError {
 fn give_up(options: &Options, anchor: &mut MailBox<ToAnchor, FromAnchor>, text: String) -> ExitCode {
     say(&text);
     anchor.send(&ToAnchor::Trouble { text }, None);
-    let has_slots = fs::read_dir(options.slots_dir()).is_ok_and(|mut entries| {
-        entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"@")))
-    });
-    if !has_slots {
+    if !may_have_slots(options) {
         anchor.send(&ToAnchor::Finished, None);
     }
     ExitCode::FAILURE
+}
+
+/// A folder that cannot be read, when there is one, may hold anything.
+fn may_have_slots(options: &Options) -> bool {
+    let is_service = |entry: io::Result<fs::DirEntry>| {
+        entry.map_or(true, |entry| !entry.file_name().as_encoded_bytes().starts_with(b"@"))
+    };
+    match fs::read_dir(options.slots_dir()) {
+        Ok(mut entries) => entries.any(is_service),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
 }
 
 struct Parts {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{ChildFacts, open_private};
+use mainstay_host::{ChildFacts, open_private, read_file};
 use mainstay_wire::{CHILD_BYTES, ChildPart, SlotRecord, SlotWrite};
 
 use crate::report::say;
@@ -39,7 +39,7 @@ impl Store {
     /// What the file holds; `None` when that is no record. One of another version is an error of its own: whoever has it
     /// lives, and is not to be forgotten.
     pub(super) fn read(path: &Path) -> io::Result<Option<Stored>> {
-        let bytes = fs::read(path)?;
+        let bytes = read_file(path)?;
         SlotRecord::check(&bytes).map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))?;
         Ok(SlotRecord::decode(&bytes).map(|(record, sequence)| Stored {
             store: Self { path: path.to_owned(), sequence },

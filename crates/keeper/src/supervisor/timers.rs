@@ -15,6 +15,8 @@ pub(super) enum Timer {
     LateVictims { slot: usize, round: u32 },
     /// A parent that is none of us had time enough to take the status of its child.
     LateParent { slot: usize },
+    /// There may be room for waiting for this slot's lock.
+    LookAtLock { slot: usize },
     /// A spawn may hang.
     LookAtSpawns,
     /// Services that were asked to end without a daemon had time enough.

@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{FailedStep, OWN_STAT, plan::Plan};
+use super::{super::limits::set_oom_score, FailedStep, OWN_STAT, plan::Plan};
 
 /// The exit code of a process that did not become its program; nobody sees it but its parent.
 const NOT_STARTED: c_int = 127;
@@ -47,7 +47,9 @@ fn become_program(plan: &Plan<'_>) -> (FailedStep, Errno) {
     if let Err(errno) = rustix::process::setsid() {
         return (FailedStep::Session, errno);
     }
-    note_identity(plan);
+    if let Err(errno) = note_identity(plan) {
+        return (FailedStep::Identity, errno);
+    }
     for (from, to) in &plan.moves {
         // SAFETY: both numbers are ours to use; none of the parent's values owns one in this process.
         if unsafe { libc::dup2(*from, *to) } < 0 {
@@ -58,6 +60,10 @@ fn become_program(plan: &Plan<'_>) -> (FailedStep, Errno) {
     for (resource, limit) in plan.limits {
         // Lowering a limit cannot fail, and a raised one that stays raised does no harm.
         let _ = rustix::process::setrlimit(*resource, *limit);
+    }
+    if let Some(score) = plan.oom_score {
+        // As for limits. What memory is shared with the parent during this does not share its score (`vfork(2)`).
+        let _ = set_oom_score(score);
     }
     rustix::process::umask(Mode::from_raw_mode(UMASK));
     if let Err(errno) = rustix::process::chdir(plan.dir.as_c_str()) {
@@ -84,12 +90,14 @@ fn close_others(plan: &Plan<'_>) {
     }
 }
 
-/// The fence: from here on a keeper that finds the record knows which process it is about.
-fn note_identity(plan: &Plan<'_>) {
+/// The fence: from here on a keeper that finds the record knows which process it is about. One that cannot say so does not
+/// become the program: nobody would find it again.
+fn note_identity(plan: &Plan<'_>) -> Result<(), Errno> {
     let pid = rustix::process::getpid().as_raw_nonzero().get();
     plan.pid.store(pid.cast_unsigned(), Ordering::Relaxed);
-    plan.start_time.store(own_start_time().unwrap_or(0), Ordering::Relaxed);
+    plan.start_time.store(own_start_time()?, Ordering::Relaxed);
     write_record(plan);
+    Ok(())
 }
 
 fn write_record(plan: &Plan<'_>) {
@@ -102,11 +110,14 @@ fn write_record(plan: &Plan<'_>) {
 }
 
 /// Field 22 of `/proc/self/stat`; counted from the last bracket, since the name before it may hold anything.
-fn own_start_time() -> Option<u64> {
-    let file = rustix::fs::openat(CWD, OWN_STAT, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+fn own_start_time() -> Result<u64, Errno> {
+    let file = rustix::fs::openat(CWD, OWN_STAT, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut bytes = [0_u8; 1024];
-    let count = rustix::io::read(&file, &mut bytes).ok()?;
-    let line = bytes.get(..count)?;
+    let count = rustix::io::read(&file, &mut bytes)?;
+    start_time_in(bytes.get(..count).unwrap_or_default()).ok_or(Errno::IO)
+}
+
+fn start_time_in(line: &[u8]) -> Option<u64> {
     let after = line.iter().rposition(|byte| *byte == b')')? + 1;
     let field = line.get(after..)?.split(|byte| *byte == b' ').filter(|field| !field.is_empty()).nth(19)?;
     field.iter().try_fold(0_u64, |value, digit| {

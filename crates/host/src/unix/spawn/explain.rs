@@ -30,6 +30,8 @@ pub enum FailedStep {
     User = 4,
     /// `execve`.
     Program = 5,
+    /// Reading who it is from `/proc`.
+    Identity = 6,
 }
 
 /// What was tried, for the words of its failure.

@@ -24,6 +24,7 @@ pub(super) struct Plan<'a> {
     pub(super) moves: Vec<(RawFd, RawFd)>,
     pub(super) dir: CString,
     pub(super) limits: &'a [Limit],
+    pub(super) oom_score: Option<&'a [u8]>,
     pub(super) identity: Option<PlannedIdentity>,
     pub(super) candidates: Vec<CString>,
     pub(super) words: Pointers,
@@ -89,6 +90,7 @@ impl<'a> Plan<'a> {
             moves,
             dir: c_string(request.dir)?,
             limits: &request.limits.originals,
+            oom_score: request.limits.oom_score.as_deref(),
             identity: request.identity.as_ref().map(|identity| PlannedIdentity {
                 uid: Uid::from_raw(identity.uid),
                 gid: Gid::from_raw(identity.gid),

@@ -100,8 +100,8 @@ pub(crate) const MACHINE: &[Mutant] = &[
     machine(
         "machine: interrupted counts",
         "decide/src/end.rs",
-        "Then::End if is_interrupted(&cause) => self.start(now, actions),",
-        "Then::End if is_interrupted(&cause) && false => self.start(now, actions),",
+        "Then::End if is_of(&cause, SpawnFailureKind::Interrupted) => self.start(now, actions),",
+        "Then::End if is_of(&cause, SpawnFailureKind::Interrupted) && false => self.start(now, actions),",
         "a oneshot fails because its keeper died",
     ),
     machine(
