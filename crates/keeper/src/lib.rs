@@ -3,6 +3,7 @@
 mod anchor;
 mod compress;
 mod fault;
+mod lock;
 mod mail;
 mod options;
 mod pump;

@@ -22,6 +22,7 @@ use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, UpgradeView, WireExit};
 use super::{Supervisor, Token, daemon::Daemon, slots::Slots, spawner::Spawner, timers::Timers};
 use crate::{
     PLACE_HELP,
+    lock::had_or_told,
     mail::{Mail, MailBox},
     options::Options,
     pump::Pump,
@@ -176,15 +177,7 @@ fn own_lock(options: &Options) -> Result<Lock, StartError> {
 /// The lock where the state is. It says to others that the project runs; that there is one keeper only, the other lock and the
 /// anchor see to. So services are taken care of without it, when their folder was moved or removed since they were started.
 fn own_state_lock(options: &Options) -> Option<Lock> {
-    let path = options.state_keeper_lock();
-    match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
-        Ok(Asked::Held(lock)) => return Some(lock),
-        Ok(Asked::Busy(holder)) => {
-            say(format_args!("`{}` is held by another{}", path.display(), holder.in_brackets()));
-        }
-        Err(error) => say(format_args!("cannot lock `{}`: {error}", path.display())),
-    }
-    None
+    had_or_told(&options.state_keeper_lock(), PREDECESSOR_PATIENCE)
 }
 
 /// Everything that the anchor holds, and every end that nobody took in.

@@ -14,7 +14,7 @@ use mainstay_wire::{
 
 use super::{Supervisor, slots::State, start::SOCKET_NAME, timers::Timer};
 use crate::{
-    anchor::kept::{kept, kept_lock, state_file},
+    anchor::kept::{become_anchor, kept, kept_lock, state_file},
     options::own_environment,
     report::say,
 };
@@ -91,7 +91,7 @@ impl Supervisor {
             return Err("the anchor does not listen".to_owned());
         }
         self.pump.rest();
-        self.replace(Path::new(program))
+        Err(self.replace(Path::new(program)))
     }
 
     /// Without an anchor there is nobody who could take a new program back. So we become the anchor, as the program that we
@@ -119,38 +119,29 @@ impl Supervisor {
             }),
         })?;
         self.pump.rest();
-        let program = self.options.program();
-        let mut words = self.options.words(program, "anchor");
-        words.extend(["--take-over".to_owned(), state.as_raw_fd().to_string()]);
-        let mut keep = vec![state.as_fd(), self.listener.as_fd()];
+        let mut keep = vec![self.listener.as_fd()];
         keep.extend(guards.iter().map(|lock| lock.as_fd()));
         keep.extend(self.held.values().map(AsFd::as_fd));
         say("the keeper becomes an anchor");
-        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
-            Ok(never) => match never {},
-            Err(error) => Err(error.to_string()),
-        }
+        let (program, limits) = (self.options.program(), self.spawner.limits());
+        Err(become_anchor(&self.options, program, &state, keep, limits).to_string())
     }
 
     /// After the pump's end there is no way back but through the beginning. As the program that we are.
     fn begin_again(&mut self) {
         self.pump.rest();
-        if let Err(why) = self.replace(Path::new(OWN_PROGRAM)) {
-            // The anchor starts another one.
-            say(format_args!("the keeper cannot go on: {why}"));
-            std::process::exit(1);
-        }
+        let why = self.replace(Path::new(OWN_PROGRAM));
+        // The anchor starts another one.
+        say(format_args!("the keeper cannot go on: {why}"));
+        std::process::exit(1);
     }
 
-    fn replace(&self, program: &Path) -> Result<(), String> {
+    fn replace(&self, program: &Path) -> String {
         let mut words = self.options.words(program, "keeper");
         words.push("--again".to_owned());
         let anchor = self.anchor.as_ref().map(AsFd::as_fd);
         let keep: Vec<_> = anchor.into_iter().collect();
-        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
-            Ok(never) => match never {},
-            Err(error) => Err(error.to_string()),
-        }
+        replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()).to_string()
     }
 
     /// Sends the anchor everything that waits; whether it took it.
