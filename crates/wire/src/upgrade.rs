@@ -49,6 +49,9 @@ pub struct AnchorState {
     pub held: Vec<KeptFile>,
     /// Ends that no keeper has recorded yet.
     pub orphans: Vec<KeptOrphan>,
+    /// Other processes to which orphans of runs may have fallen: those above anchors that died.
+    #[serde(default)]
+    pub fosters: Vec<u32>,
     /// Whether whoever started it has its answer.
     pub answered: bool,
     /// Whether somebody asked it to end.

@@ -54,9 +54,10 @@ pub(crate) fn kept_lock(lock: &Lock) -> KeptFile {
 /// Takes everything over from the program that this process was before.
 pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> {
     let failed = |error: io::Error| format!("the anchor cannot go on: {error}");
+    // Below the limit that we found there may be no descriptor left.
+    let limits = Limits::raise();
     let bytes = kept_descriptor(state).and_then(read_whole).map_err(failed)?;
     let state = AnchorState::decode(&bytes)?;
-    let limits = Limits::raise();
     let senses = Senses::new().map_err(failed)?;
     adopt_orphans().map_err(failed)?;
     let mut seat = Seat::new(options.clone(), limits);
@@ -81,6 +82,7 @@ pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> 
         locks,
         held: held?,
         orphans: state.orphans.into_iter().collect::<Orphans>(),
+        fosters: state.fosters,
         answered: state.answered,
         terminating: state.terminating,
         upgraded: state.upgrade.map(done),

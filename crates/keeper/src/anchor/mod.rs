@@ -135,6 +135,8 @@ struct Anchor {
     seat: Seat,
     held: BTreeMap<String, OwnedFd>,
     orphans: Orphans,
+    /// Those above anchors that died before us.
+    fosters: Vec<u32>,
     answered: bool,
     /// Somebody asked us to end.
     terminating: bool,
@@ -158,6 +160,7 @@ impl Anchor {
             seat,
             held: BTreeMap::new(),
             orphans: Orphans::default(),
+            fosters: Vec::new(),
             answered: false,
             terminating: false,
             finished: false,
@@ -217,6 +220,9 @@ impl Anchor {
         }
         for orphan in self.orphans.iter() {
             self.seat.tell(&orphan.message(), None);
+        }
+        for pid in &self.fosters {
+            self.seat.tell(&FromAnchor::Foster { pid: *pid }, None);
         }
         // What comes after the greeting is news.
         let has_news = std::mem::take(&mut self.has_news);

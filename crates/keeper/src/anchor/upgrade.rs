@@ -104,6 +104,7 @@ impl Anchor {
             keeper: self.seat.kept(),
             held: self.held.iter().map(kept).collect(),
             orphans: self.orphans.iter().map(Orphan::kept).collect(),
+            fosters: self.fosters.clone(),
             answered: self.answered,
             terminating: self.terminating,
             upgrade: self.trial.as_ref().map(Trial::view).or(self.upgraded.as_ref()).cloned(),

@@ -15,7 +15,8 @@ use std::{
 
 use mainstay_host::{
     Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals,
-    inherited_socket, keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
+    inherited_socket, keep_files_private, monotonic_nanos, parent_pid, pid_namespace, private_dir,
+    settle_allocator,
 };
 use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, UpgradeView, WireExit};
 
@@ -51,6 +52,7 @@ const SOCKET_MODE: u32 = 0o600;
 struct Heritage {
     held: BTreeMap<String, OwnedFd>,
     orphans: BTreeMap<(u32, u64), WireExit>,
+    fosters: Vec<u32>,
     terminating: bool,
     upgraded: Option<UpgradeView>,
 }
@@ -194,6 +196,7 @@ fn listen_to(anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Heritage {
             Mail::Message(FromAnchor::Orphan { pid, start_time, exit }, _) => {
                 heritage.orphans.insert((pid, start_time), exit);
             }
+            Mail::Message(FromAnchor::Foster { pid }, _) => heritage.fosters.push(pid),
             Mail::Message(FromAnchor::Terminate, _) => heritage.terminating = true,
             Mail::Message(FromAnchor::Upgraded { upgrade }, _) => heritage.upgraded = Some(upgrade),
             // One that is gone is noticed by the loop.
@@ -236,7 +239,9 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         children: parts.children,
         anchor: Some(anchor),
         anchor_pid: parent_pid(),
-        strange_fosters: Vec::new(),
+        strange_fosters: parts.heritage.fosters,
+        since: monotonic_nanos(),
+        alone: None,
         held: parts.heritage.held,
         orphans: parts.heritage.orphans,
         listener: parts.listener,

@@ -1,23 +1,13 @@
 //! The keeper and a new program: it executes it in its own place. What the new one has to know is where it would be after a
 //! death as well: in the slots' records, in the pump's buffer and with the anchor; but the runs stay its children.
 
-use std::{
-    os::fd::{AsFd, AsRawFd},
-    path::Path,
-    time::Duration,
-};
+use std::{os::fd::AsFd, path::Path, time::Duration};
 
-use mainstay_host::{Lock, OWN_PROGRAM, replace_program};
-use mainstay_wire::{
-    ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptOrphan, ToAnchor, UpgradeOutcome, UpgradeView, WireExit,
-};
+use mainstay_host::{OWN_PROGRAM, replace_program};
+use mainstay_wire::{DAEMON_SLOT, ToAnchor, UpgradeOutcome, UpgradeView};
 
-use super::{Supervisor, slots::State, start::SOCKET_NAME, timers::Timer};
-use crate::{
-    anchor::kept::{become_anchor, kept, kept_lock, state_file},
-    options::own_environment,
-    report::say,
-};
+use super::{Supervisor, alone::Cause, slots::Slot, timers::Timer};
+use crate::{options::own_environment, report::say};
 
 /// How long the daemon may take to end, and processes that are being made to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +48,11 @@ impl Supervisor {
 
     pub(super) fn become_successor(&mut self) {
         let Some(program) = self.successor_in_time() else { return };
+        if self.anchor.is_none() {
+            // There is nobody who could take it back. The anchor that we become is asked once more.
+            let why = self.become_anchor(Cause::Upgrade);
+            return self.cannot_become_anchor(program, &why);
+        }
         if let Err(why) = self.try_to_become(&program) {
             say(format_args!("the keeper cannot become `{program}`: {why}"));
             self.tell_anchor(&ToAnchor::NotUpgraded { why: format!("the keeper cannot become it: {why}") });
@@ -66,15 +61,25 @@ impl Supervisor {
         }
     }
 
+    fn cannot_become_anchor(&mut self, program: String, why: &str) {
+        let why = format!("the keeper has no anchor, and cannot become one: {why}");
+        say(&why);
+        let number = self.next_upgrade();
+        self.upgraded = Some(UpgradeView { number, program, outcome: UpgradeOutcome::TakenBack { why } });
+        self.has_news = true;
+        self.start_daemon();
+    }
+
+    /// The number of the next upgrade.
+    pub(super) fn next_upgrade(&self) -> u64 {
+        self.upgraded.as_ref().map_or(0, |upgrade| upgrade.number) + 1
+    }
+
     /// The program, once nothing is under way any more that would be cut short.
     fn successor_in_time(&mut self) -> Option<String> {
         let is_overdue = self.successor.as_ref()?.is_overdue;
-        let mut slots = self.slots.iter().map(|(_, slot)| slot);
-        let is_busy = !self.held_back.is_empty()
-            || slots.any(|slot| {
-                matches!(slot.state, State::Making { .. })
-                    || slot.record.slot == mainstay_wire::DAEMON_SLOT && slot.is_active()
-            });
+        let daemon = self.slots.find(DAEMON_SLOT).and_then(|index| self.slots.get(index));
+        let is_busy = self.is_making() || daemon.is_some_and(Slot::is_active);
         if is_busy && !is_overdue {
             return None;
         }
@@ -83,48 +88,12 @@ impl Supervisor {
     }
 
     fn try_to_become(&mut self, program: &str) -> Result<(), String> {
-        if self.anchor.is_none() {
-            return self.become_anchor();
-        }
         self.tell_anchor(&ToAnchor::Upgrade { program: program.to_owned() });
         if !self.say_all() {
             return Err("the anchor does not listen".to_owned());
         }
         self.pump.rest();
         Err(self.replace(Path::new(program)))
-    }
-
-    /// Without an anchor there is nobody who could take a new program back. So we become the anchor, as the program that we
-    /// are: the runs are our children already, and what it would hold we hold. The new program is asked for once more.
-    fn become_anchor(&mut self) -> Result<(), String> {
-        let orphan =
-            |(&(pid, start_time), &exit): (&(u32, u64), &WireExit)| KeptOrphan { pid, start_time, exit };
-        let guards: Vec<&Lock> = [Some(&self.lock), self.state_lock.as_ref()].into_iter().flatten().collect();
-        let socket = (SOCKET_NAME.to_owned(), &self.listener);
-        let mut held: Vec<KeptFile> = self.held.iter().map(kept).collect();
-        held.push(KeptFile { name: socket.0, descriptor: socket.1.as_raw_fd() });
-        let state = state_file(&AnchorState {
-            version: ANCHOR_STATE_VERSION,
-            locks: Vec::new(),
-            keeper_locks: guards.iter().map(|lock| kept_lock(lock)).collect(),
-            keeper: None,
-            held,
-            orphans: self.orphans.iter().map(orphan).collect(),
-            answered: true,
-            terminating: self.terminating,
-            upgrade: Some(UpgradeView {
-                number: self.upgraded.as_ref().map_or(0, |upgrade| upgrade.number) + 1,
-                program: self.options.exe.to_string_lossy().into_owned(),
-                outcome: UpgradeOutcome::Done,
-            }),
-        })?;
-        self.pump.rest();
-        let mut keep = vec![self.listener.as_fd()];
-        keep.extend(guards.iter().map(|lock| lock.as_fd()));
-        keep.extend(self.held.values().map(AsFd::as_fd));
-        say("the keeper becomes an anchor");
-        let (program, limits) = (self.options.program(), self.spawner.limits());
-        Err(become_anchor(&self.options, program, &state, keep, limits).to_string())
     }
 
     /// After the pump's end there is no way back but through the beginning. As the program that we are.
