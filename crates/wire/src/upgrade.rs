@@ -90,6 +90,14 @@ pub struct KeptOrphan {
 }
 
 impl AnchorState {
+    /// Writes one.
+    ///
+    /// # Errors
+    /// In words: it cannot be written.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("the anchor's state cannot be written: {error}"))
+    }
+
     /// Reads one.
     ///
     /// # Errors

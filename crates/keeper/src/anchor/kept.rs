@@ -10,9 +10,9 @@ use std::{
 };
 
 use mainstay_host::{Limits, Lock, adopt_orphans, kept_descriptor, memory_file, read_whole, replace_program};
-use mainstay_wire::{AnchorState, KeptFile, UpgradeOutcome, UpgradeView};
+use mainstay_wire::{AnchorState, KeptFile, UpgradeView};
 
-use super::{Anchor, Senses, keeper::Seat, orphans::Orphans};
+use super::{Anchor, Senses, keeper::Seat, orphans::Orphans, trial::arrived};
 use crate::{
     lock::had_or_told,
     options::{ANCHOR_LOCK, Options, own_environment},
@@ -24,8 +24,8 @@ const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is to be handed over, as a file without a name.
 pub(crate) fn state_file(state: &AnchorState) -> Result<OwnedFd, String> {
-    let bytes = serde_json::to_vec(state).map_err(|error| error.to_string())?;
-    memory_file("anchor-state", &bytes).map_err(|error| format!("its state cannot be kept: {error}"))
+    memory_file("anchor-state", &state.encode()?)
+        .map_err(|error| format!("its state cannot be kept: {error}"))
 }
 
 /// Becomes an anchor that has what this file tells of, as this program. All that it tells of is to be kept open. Returns only
@@ -85,7 +85,7 @@ pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> 
         fosters: state.fosters,
         answered: state.answered,
         terminating: state.terminating,
-        upgraded: state.upgrade.map(done),
+        upgraded: state.upgrade.map(arrived),
         ..Anchor::new(options, senses, seat)
     })
 }
@@ -93,14 +93,6 @@ pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> 
 /// The anchor's lock there. Nobody else can keep it, since we have the keeper's; without it services are held all the same.
 fn claim(dir: &Path) -> Option<Lock> {
     had_or_told(&dir.join(ANCHOR_LOCK), RIVAL_PATIENCE)
-}
-
-/// That we are here is what it takes.
-fn done(upgrade: UpgradeView) -> UpgradeView {
-    match upgrade.outcome {
-        UpgradeOutcome::Trying => UpgradeView { outcome: UpgradeOutcome::Done, ..upgrade },
-        UpgradeOutcome::Done | UpgradeOutcome::TakenBack { .. } => upgrade,
-    }
 }
 
 fn lock(file: &KeptFile) -> Result<Lock, String> {

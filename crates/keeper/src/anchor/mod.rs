@@ -27,8 +27,11 @@ use mainstay_host::{
 };
 use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView};
 
-pub use self::orphans::{ORPHAN_LIMIT, Orphan, Orphans};
-use self::{keeper::Seat, trial::Trial};
+use self::keeper::Seat;
+pub use self::{
+    orphans::{ORPHAN_LIMIT, Orphan, Orphans},
+    trial::{Next, Trial, arrived},
+};
 use crate::{
     mail::Mail,
     options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},

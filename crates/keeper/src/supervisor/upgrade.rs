@@ -48,6 +48,8 @@ impl Supervisor {
 
     pub(super) fn become_successor(&mut self) {
         let Some(program) = self.successor_in_time() else { return };
+        // Had it died in this moment, what it held would go with our descriptors.
+        self.anchor_event();
         if self.anchor.is_none() {
             // There is nobody who could take it back. The anchor that we become is asked once more.
             let why = self.become_anchor(Cause::Upgrade);
