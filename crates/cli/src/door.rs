@@ -157,12 +157,12 @@ pub(crate) fn settled(answer: Answer) -> Result<Vec<mainstay_wire::Settled>, Fai
     }
 }
 
-/// Says so when nobody watches over the keeper.
+/// Says so while nobody watches over the keeper.
 pub(crate) fn note_missing_anchor(anchor: bool, output: &Output) {
     if !anchor {
         output.note(
-            "note: the anchor has ended; everything goes on, but nobody would start the keeper again if that ended too: \
-             `mainstay daemon upgrade` brings it back, and services go on meanwhile",
+            "note: the anchor has ended; everything goes on, and the keeper takes its place as soon as it can: until then \
+             nobody would start the keeper again if that ended too",
         );
     }
 }

@@ -171,6 +171,8 @@ fn a_keeper_that_is_left_alone_is_found_without_the_run_folder() {
     let project = Project::new(TOML);
     let running = Running::start(&project);
     let (anchor, keeper) = (running.three.anchor.unwrap(), running.three.keeper.unwrap());
+    // It stays alone for as long as it stands still.
+    kill(keeper, "STOP");
     kill(anchor, "KILL");
     wait_until("it is gone", || !is_alive(anchor));
     let run_dir = run_dir(&project);
@@ -181,7 +183,19 @@ fn a_keeper_that_is_left_alone_is_found_without_the_run_folder() {
     );
     fails(project.run(&["up", "-d", "--timeout", "200ms"]), 1, &error, STOP_IT);
     running.goes_on();
-    project.run(&["down"]).expect(0);
+    // What it needs is made again before it becomes an anchor.
+    kill(keeper, "CONT");
+    wait_until("it is the anchor", || {
+        let three = project.three();
+        three.anchor == Some(keeper)
+            && three.keeper.is_some_and(|pid| pid != keeper)
+            && three.daemon.is_some()
+    });
+    running.goes_on();
+    let lines = project.log("api").lines().count();
+    wait_until("lines go on", || project.log("api").lines().count() > lines);
+    let text = format!("TERM was sent to anchor (pid {keeper})");
+    project.run(&["down"]).expect(0).says(&text);
     running.is_over();
     assert_eq!(project.read("ended"), "api\ndb\n");
 }

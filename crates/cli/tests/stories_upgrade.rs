@@ -166,7 +166,9 @@ fn a_keeper_that_lost_its_anchor_gets_one() {
     let stage = Stage::new();
     let before = stage.project.three();
     kill(before.anchor.unwrap(), "KILL");
-    wait_until("it is noticed", || stage.project.run(&["list"]).err.contains("anchor"));
+    stage.project.wait_for_new_anchor(before.keeper.unwrap());
+    stage.project.wait_for_phase("steady", "running");
+    stage.nothing_happened_to_the_services();
     let new = stage.copy("new");
     stage.upgrade(&new).expect(0);
     let after = stage.project.three();

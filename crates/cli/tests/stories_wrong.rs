@@ -53,9 +53,7 @@ fn a_dead_socket_is_nobody_and_up_takes_its_place() {
     project.up().expect(0);
     let three = project.three();
     let api = project.pid("api");
-    for pid in [three.anchor, three.keeper, three.daemon].into_iter().flatten() {
-        story::kill(pid, "KILL");
-    }
+    story::kill_all(three);
     story::wait_until("they are gone", || project.three().daemon.is_none());
     project.run(&["list"]).expect(69).says("mainstay up");
     project.up().expect(0);

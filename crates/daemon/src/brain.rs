@@ -364,7 +364,9 @@ impl Brain {
             }
             FromKeeper::Terminate => self.terminate(),
             FromKeeper::AnchorGone => {
-                tracing::warn!("the anchor has ended: nobody would start the keeper again");
+                tracing::warn!(
+                    "the anchor has ended: until the keeper is one, nobody would start another keeper"
+                );
                 self.anchor = Anchor::Gone;
                 self.tell_services();
             }

@@ -3,6 +3,7 @@
 mod anchor;
 mod compress;
 mod fault;
+mod lock;
 mod mail;
 mod options;
 mod pump;
@@ -20,7 +21,7 @@ pub use supervisor::keeper_main;
 /// deaths at any moment.
 pub mod decisions {
     pub use crate::{
-        anchor::{ORPHAN_LIMIT, Orphan, Orphans},
+        anchor::{Next, ORPHAN_LIMIT, Orphan, Orphans, Trial, arrived},
         pump::{RotatedSince, Step, is_settled, next_step, written, written_to_rotated},
         supervisor::{Finding, Said, finding},
     };

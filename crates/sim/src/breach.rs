@@ -87,6 +87,8 @@ pub enum Invariant {
     GoalsKept,
     /// Whatever a death leaves on disk can be read.
     StateReadable,
+    /// No program takes the anchor's place that did not come up or refused it, and in the end all three are the same.
+    UpgradesJudged,
     /// Everything that can grow has a bound.
     Bounded,
     /// It never panics.

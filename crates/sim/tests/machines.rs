@@ -53,10 +53,15 @@ fn each_planted_fault_is_found() {
     for fault in Fault::ALL {
         // Where the seldom ones are found soon; elsewhere it only takes longer.
         let first = match fault {
-            Fault::LeftPipeLetGo | Fault::NumberIsIdentity => 20,
-            Fault::ReapBeforeRecord => 95,
-            Fault::WordDroppedFirst => 155,
-            Fault::FoundStateNotSynced => 280,
+            Fault::LeftPipeLetGo => 20,
+            Fault::TakenBackAlive => 45,
+            Fault::NumberIsIdentity => 105,
+            Fault::ReapBeforeRecord => 110,
+            Fault::WordDroppedFirst => 170,
+            Fault::ProcessesNotHandedOn => 310,
+            Fault::EndsNotHandedOn => 440,
+            Fault::FoundStateNotSynced => 540,
+            Fault::OrphansLeftBehind => 2010,
             _ => 0,
         };
         match storms_on_machines(first..first + SEEDS, MOVES, Some(*fault)) {

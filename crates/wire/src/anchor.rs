@@ -71,6 +71,11 @@ pub enum FromAnchor {
         /// How it ended.
         exit: WireExit,
     },
+    /// Orphans of runs may have fallen to this process, when an anchor before this one died.
+    Foster {
+        /// Its process id.
+        pid: u32,
+    },
     /// Everything held, and every orphan not acknowledged, has been said.
     Complete,
     /// Somebody asked the anchor to end (SIGTERM): stop everything in order.

@@ -327,7 +327,7 @@ pub enum FromKeeper {
     },
     /// Somebody asked anchor or keeper to end (SIGTERM): stop everything in order, then send `Finish`.
     Terminate,
-    /// The anchor has ended: from now on nobody would start another keeper.
+    /// The anchor has ended: until the keeper has become one, nobody would start another keeper.
     AnchorGone,
     /// What became of an upgrade.
     Upgraded {

@@ -292,7 +292,8 @@ pub enum Answer {
         services: Vec<ServiceView>,
         /// What runs.
         config: ConfigView,
-        /// Whether the anchor is there. Without it everything goes on, but nobody would start the keeper again.
+        /// Whether the anchor is there. Without it everything goes on; until the keeper has taken its place, nobody
+        /// would start the keeper again.
         #[serde(default = "there")]
         anchor: bool,
     },

@@ -49,6 +49,9 @@ pub struct AnchorState {
     pub held: Vec<KeptFile>,
     /// Ends that no keeper has recorded yet.
     pub orphans: Vec<KeptOrphan>,
+    /// Other processes to which orphans of runs may have fallen: those above anchors that died.
+    #[serde(default)]
+    pub fosters: Vec<u32>,
     /// Whether whoever started it has its answer.
     pub answered: bool,
     /// Whether somebody asked it to end.
@@ -87,6 +90,14 @@ pub struct KeptOrphan {
 }
 
 impl AnchorState {
+    /// Writes one.
+    ///
+    /// # Errors
+    /// In words: it cannot be written.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        serde_json::to_vec(self).map_err(|error| format!("the anchor's state cannot be written: {error}"))
+    }
+
     /// Reads one.
     ///
     /// # Errors

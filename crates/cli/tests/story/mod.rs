@@ -165,6 +165,18 @@ impl Project {
         let pid = |role| find(role).map(|(pid, _)| pid);
         Three { anchor: pid("anchor"), keeper: pid("keeper"), daemon: pid("run") }
     }
+
+    /// Waits until this keeper is the anchor, and another keeper and daemon are there, which answer.
+    #[track_caller]
+    pub fn wait_for_new_anchor(&self, keeper: u32) -> Three {
+        let mut three = self.three();
+        wait_until("the keeper is the anchor, and others work", || {
+            three = self.three();
+            three.anchor == Some(keeper) && three.keeper.is_some() && three.daemon.is_some()
+        });
+        wait_until("it answers", || self.run(&["list"]).code == 0);
+        three
+    }
 }
 
 /// Pids, as far as they are there.
@@ -258,6 +270,15 @@ pub fn is_alive(pid: u32) -> bool {
 
 pub fn kill(pid: u32, signal: &str) {
     let _ = Command::new("kill").args(["-s", signal, &pid.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// Within one moment: they are stopped first, since each would bring another back.
+pub fn kill_all(three: Three) {
+    for signal in ["STOP", "KILL"] {
+        for pid in [three.anchor, three.keeper, three.daemon].into_iter().flatten() {
+            kill(pid, signal);
+        }
+    }
 }
 
 #[track_caller]

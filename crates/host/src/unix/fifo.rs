@@ -58,6 +58,15 @@ pub fn reopen_for_reading(pipe: impl AsFd) -> io::Result<File> {
         .open(format!("/proc/self/fd/{}", pipe.as_fd().as_raw_fd()))
 }
 
+/// The same pipe, opened for both: it has a writer for as long as this is open.
+///
+/// # Errors
+/// `open(2)` of `/proc/self/fd/N`.
+pub fn reopen_whole(pipe: impl AsFd) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", pipe.as_fd().as_raw_fd());
+    Ok(OpenOptions::new().read(true).write(true).open(path)?.into())
+}
+
 /// How many bytes a pipe holds at most.
 pub fn pipe_capacity(pipe: impl AsFd) -> usize {
     rustix::pipe::fcntl_getpipe_size(pipe).unwrap_or(0)

@@ -68,6 +68,11 @@ impl Lock {
         &self.path
     }
 
+    /// Whether its file is still where it was when it was locked.
+    pub fn is_in_place(&self) -> bool {
+        is_at(&self.file, &self.path)
+    }
+
     /// One that this very process held before it replaced its program.
     pub fn kept(file: OwnedFd, path: PathBuf) -> Self {
         Self { file: file.into(), path }

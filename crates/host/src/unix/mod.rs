@@ -23,7 +23,9 @@ mod words;
 pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
 pub use command::run_as;
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
-pub use fifo::{bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading};
+pub use fifo::{
+    bytes_waiting, give_to, grow_pipe, open_fifo, pipe_capacity, reopen_for_reading, reopen_whole,
+};
 pub use files::{
     Durability, NO_LINKS, halve_file, open_private, passable_dir, private_dir, read_file, remove_unfinished,
     rename_new, sheltered_dir, write_atomic,

@@ -1,7 +1,6 @@
 //! Another program in this very process (`execve(2)`): its number, its parent, its children and what it keeps open stay.
 
 use std::{
-    convert::Infallible,
     ffi::{CString, NulError, c_char},
     fs::{self, File},
     io::{self, Read, Seek, Write},
@@ -26,15 +25,25 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Replaces the program of this process: other threads end, what is not kept is closed, memory is gone. Blocked signals stay
 /// blocked, and those that wait go on waiting. Limits are put back first, so that the new program finds what we found.
 ///
-/// # Errors
-/// It could not be executed: everything is as before.
+/// Returns only when it could not be executed, with why; everything is as before then.
 pub fn replace_program(
     program: &Path,
     words: &[String],
     env: &[String],
     keep: &[BorrowedFd<'_>],
     limits: &Limits,
-) -> io::Result<Infallible> {
+) -> io::Error {
+    execute(program, words, env, keep, limits).unwrap_or_else(|error| error)
+}
+
+/// Both answers are failures: one of `execve(2)`, and one on the way there.
+fn execute(
+    program: &Path,
+    words: &[String],
+    env: &[String],
+    keep: &[BorrowedFd<'_>],
+    limits: &Limits,
+) -> io::Result<io::Error> {
     let texts = |texts: &[String]| texts.iter().map(|text| CString::new(text.as_bytes())).collect();
     let words: Result<Vec<CString>, NulError> = texts(words);
     let env: Result<Vec<CString>, NulError> = texts(env);
@@ -50,7 +59,7 @@ pub fn replace_program(
     for descriptor in keep {
         fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
     }
-    Err(error)
+    Ok(error)
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {
@@ -93,9 +102,9 @@ mod tests {
     fn what_cannot_be_executed_changes_nothing() {
         let kept = memory_file("state", b"seven").unwrap();
         let words = ["nothing".to_owned()];
-        let result =
+        let error =
             replace_program(Path::new("/proc/nothing"), &words, &[], &[kept.as_fd()], &Limits::unchanged());
-        assert_eq!(result.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
         assert_eq!(rustix::io::fcntl_getfd(&kept).unwrap(), FdFlags::CLOEXEC);
         assert_eq!(read_whole(&kept).unwrap(), b"seven");
     }

@@ -3,17 +3,19 @@
 
 use std::{
     collections::BTreeMap,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use mainstay_host::{Asked, Limits, Lock, adopt_orphans, kept_descriptor, memory_file, read_whole};
-use mainstay_wire::{AnchorState, KeptFile, UpgradeOutcome, UpgradeView};
+use mainstay_host::{Limits, Lock, adopt_orphans, kept_descriptor, memory_file, read_whole, replace_program};
+use mainstay_wire::{AnchorState, KeptFile, UpgradeView};
 
-use super::{Anchor, Senses, keeper::Seat, orphans::Orphans};
+use super::{Anchor, Senses, keeper::Seat, orphans::Orphans, trial::arrived};
 use crate::{
-    options::{ANCHOR_LOCK, Options},
+    lock::had_or_told,
+    options::{ANCHOR_LOCK, Options, own_environment},
     report::say,
 };
 
@@ -22,8 +24,23 @@ const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is to be handed over, as a file without a name.
 pub(crate) fn state_file(state: &AnchorState) -> Result<OwnedFd, String> {
-    let bytes = serde_json::to_vec(state).map_err(|error| error.to_string())?;
-    memory_file("anchor-state", &bytes).map_err(|error| format!("its state cannot be kept: {error}"))
+    memory_file("anchor-state", &state.encode()?)
+        .map_err(|error| format!("its state cannot be kept: {error}"))
+}
+
+/// Becomes an anchor that has what this file tells of, as this program. All that it tells of is to be kept open. Returns only
+/// when that cannot be: why.
+pub(crate) fn become_anchor<'a>(
+    options: &Options,
+    program: &Path,
+    state: &'a OwnedFd,
+    mut keep: Vec<BorrowedFd<'a>>,
+    limits: &Limits,
+) -> io::Error {
+    let mut words = options.words(program, "anchor");
+    words.extend(["--take-over".to_owned(), state.as_raw_fd().to_string()]);
+    keep.push(state.as_fd());
+    replace_program(program, &words, &own_environment(), &keep, limits)
 }
 
 pub(crate) fn kept((name, descriptor): (&String, &OwnedFd)) -> KeptFile {
@@ -36,10 +53,11 @@ pub(crate) fn kept_lock(lock: &Lock) -> KeptFile {
 
 /// Takes everything over from the program that this process was before.
 pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> {
-    let failed = |error: std::io::Error| format!("the anchor cannot go on: {error}");
+    let failed = |error: io::Error| format!("the anchor cannot go on: {error}");
+    // Below the limit that we found there may be no descriptor left.
+    let limits = Limits::raise();
     let bytes = kept_descriptor(state).and_then(read_whole).map_err(failed)?;
     let state = AnchorState::decode(&bytes)?;
-    let limits = Limits::raise();
     let senses = Senses::new().map_err(failed)?;
     adopt_orphans().map_err(failed)?;
     let mut seat = Seat::new(options.clone(), limits);
@@ -64,32 +82,17 @@ pub(super) fn take_over(options: Options, state: i32) -> Result<Anchor, String> 
         locks,
         held: held?,
         orphans: state.orphans.into_iter().collect::<Orphans>(),
+        fosters: state.fosters,
         answered: state.answered,
         terminating: state.terminating,
-        upgraded: state.upgrade.map(done),
+        upgraded: state.upgrade.map(arrived),
         ..Anchor::new(options, senses, seat)
     })
 }
 
 /// The anchor's lock there. Nobody else can keep it, since we have the keeper's; without it services are held all the same.
 fn claim(dir: &Path) -> Option<Lock> {
-    let path = dir.join(ANCHOR_LOCK);
-    match Lock::ask_patiently(&path, RIVAL_PATIENCE) {
-        Ok(Asked::Held(lock)) => return Some(lock),
-        Ok(Asked::Busy(holder)) => {
-            say(format_args!("`{}` is held by another{}", path.display(), holder.in_brackets()));
-        }
-        Err(error) => say(format_args!("cannot lock `{}`: {error}", path.display())),
-    }
-    None
-}
-
-/// That we are here is what it takes.
-fn done(upgrade: UpgradeView) -> UpgradeView {
-    match upgrade.outcome {
-        UpgradeOutcome::Trying => UpgradeView { outcome: UpgradeOutcome::Done, ..upgrade },
-        UpgradeOutcome::Done | UpgradeOutcome::TakenBack { .. } => upgrade,
-    }
+    had_or_told(&dir.join(ANCHOR_LOCK), RIVAL_PATIENCE)
 }
 
 fn lock(file: &KeptFile) -> Result<Lock, String> {

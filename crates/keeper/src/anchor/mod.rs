@@ -27,8 +27,11 @@ use mainstay_host::{
 };
 use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView};
 
-pub use self::orphans::{ORPHAN_LIMIT, Orphan, Orphans};
-use self::{keeper::Seat, trial::Trial};
+use self::keeper::Seat;
+pub use self::{
+    orphans::{ORPHAN_LIMIT, Orphan, Orphans},
+    trial::{Next, Trial, arrived},
+};
 use crate::{
     mail::Mail,
     options::{ANCHOR_LOCK, KEEPER_LOCK, Options, empty_run_dir},
@@ -143,6 +146,8 @@ struct Anchor {
     seat: Seat,
     held: BTreeMap<String, OwnedFd>,
     orphans: Orphans,
+    /// Those above anchors that died before us.
+    fosters: Vec<u32>,
     answered: bool,
     /// Somebody asked us to end.
     terminating: bool,
@@ -172,6 +177,7 @@ impl Anchor {
             seat,
             held: BTreeMap::new(),
             orphans: Orphans::default(),
+            fosters: Vec::new(),
             answered: false,
             terminating: false,
             finished: false,
@@ -235,6 +241,9 @@ impl Anchor {
         }
         for orphan in self.orphans.iter() {
             self.seat.tell(&orphan.message(), None);
+        }
+        for pid in &self.fosters {
+            self.seat.tell(&FromAnchor::Foster { pid: *pid }, None);
         }
         // What comes after the greeting is news.
         let has_news = std::mem::take(&mut self.has_news);

@@ -25,7 +25,8 @@ impl Orphan {
 }
 
 impl Orphan {
-    pub(super) fn kept(self) -> KeptOrphan {
+    /// As it is handed on.
+    pub fn kept(self) -> KeptOrphan {
         KeptOrphan { pid: self.pid, start_time: self.start_time, exit: self.exit }
     }
 }

@@ -15,7 +15,7 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A new program on trial. Times are nanoseconds of the monotonic clock.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub struct Trial {
     view: UpgradeView,
     stage: Stage,
     until: u64,
@@ -33,7 +33,7 @@ enum Stage {
 
 /// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// Time.
     Nothing,
     /// The new program shall look at what the anchor would hand over.
@@ -45,43 +45,46 @@ pub(super) enum Next {
 }
 
 impl Trial {
-    pub(super) fn new(number: u64, program: String, now: u64) -> Self {
+    /// Begins now.
+    pub fn new(number: u64, program: String, now: u64) -> Self {
         let view = UpgradeView { number, program, outcome: UpgradeOutcome::Trying };
         Self { view, stage: Stage::Coming, until: after(now, UP_PATIENCE) }
     }
 
-    pub(super) fn view(&self) -> &UpgradeView {
+    /// As it is told while it lasts.
+    pub fn view(&self) -> &UpgradeView {
         &self.view
     }
 
-    pub(super) fn ended(self, outcome: UpgradeOutcome) -> UpgradeView {
+    /// As it is told from then on.
+    pub fn ended(self, outcome: UpgradeOutcome) -> UpgradeView {
         UpgradeView { outcome, ..self.view }
     }
 
     /// When to ask again.
-    pub(super) fn until(&self) -> u64 {
+    pub fn until(&self) -> u64 {
         self.until
     }
 
     /// The local socket answers.
-    pub(super) fn is_up(&mut self, now: u64) {
+    pub fn is_up(&mut self, now: u64) {
         if self.stage == Stage::Coming {
             (self.stage, self.until) = (Stage::Steady, after(now, STEADY));
         }
     }
 
     /// The daemon ended after it was up.
-    pub(super) fn daemon_ended(exit: WireExit) -> Next {
+    pub fn daemon_ended(exit: WireExit) -> Next {
         Next::TakeBack(format!("its daemon ended ({})", mainstay_model::Exit::from(exit)))
     }
 
     /// The check runs in this process.
-    pub(super) fn is_checking(&mut self, pid: u32, now: u64) {
+    pub fn is_checking(&mut self, pid: u32, now: u64) {
         (self.stage, self.until) = (Stage::Checking(pid), after(now, CHECK_PATIENCE));
     }
 
     /// The process of the check, while there is one.
-    pub(super) fn checker(&self) -> Option<u32> {
+    pub fn checker(&self) -> Option<u32> {
         match self.stage {
             Stage::Checking(pid) => Some(pid),
             Stage::Coming | Stage::Steady => None,
@@ -89,7 +92,7 @@ impl Trial {
     }
 
     /// The check ended.
-    pub(super) fn checked(exit: WireExit) -> Next {
+    pub fn checked(exit: WireExit) -> Next {
         match exit {
             WireExit::Code(0) => Next::Replace,
             other => Next::TakeBack(format!(
@@ -100,7 +103,7 @@ impl Trial {
     }
 
     /// It is now.
-    pub(super) fn on_time(&self, now: u64) -> Next {
+    pub fn on_time(&self, now: u64) -> Next {
         if now < self.until {
             return Next::Nothing;
         }
@@ -112,6 +115,14 @@ impl Trial {
                 CHECK_PATIENCE.as_secs()
             )),
         }
+    }
+}
+
+/// What becomes of an upgrade by an anchor's coming up: that it is here is what it takes.
+pub fn arrived(upgrade: UpgradeView) -> UpgradeView {
+    match upgrade.outcome {
+        UpgradeOutcome::Trying => UpgradeView { outcome: UpgradeOutcome::Done, ..upgrade },
+        UpgradeOutcome::Done | UpgradeOutcome::TakenBack { .. } => upgrade,
     }
 }
 

@@ -2,16 +2,16 @@
 //! takes its own place last. Until then the old program is a kill away. What is enough, [`Trial`] says.
 
 use std::{
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     path::Path,
 };
 
-use mainstay_host::{Output, SpawnRequest, monotonic_nanos, replace_program, spawn};
+use mainstay_host::{Output, SpawnRequest, monotonic_nanos, spawn};
 use mainstay_wire::{ANCHOR_FD, ANCHOR_STATE_VERSION, AnchorState, FromAnchor, UpgradeOutcome, WireExit};
 
 use super::{
     Anchor,
-    kept::{kept, kept_lock, state_file},
+    kept::{become_anchor, kept, kept_lock, state_file},
     orphans::Orphan,
     trial::{Next, Trial},
 };
@@ -104,6 +104,7 @@ impl Anchor {
             keeper: self.seat.kept(),
             held: self.held.iter().map(kept).collect(),
             orphans: self.orphans.iter().map(Orphan::kept).collect(),
+            fosters: self.fosters.clone(),
             answered: self.answered,
             terminating: self.terminating,
             upgrade: self.trial.as_ref().map(Trial::view).or(self.upgraded.as_ref()).cloned(),
@@ -118,16 +119,11 @@ impl Anchor {
             Err(why) => return why,
         };
         let program = Path::new(&trial.view().program);
-        let mut words = self.options.words(program, "anchor");
-        words.extend(["--take-over".to_owned(), state.as_raw_fd().to_string()]);
-        let mut keep = vec![state.as_fd()];
-        keep.extend(self.locks.iter().map(AsFd::as_fd));
+        let mut keep: Vec<_> = self.locks.iter().map(AsFd::as_fd).collect();
         keep.extend(self.held.values().map(AsFd::as_fd));
         keep.extend(self.seat.descriptor());
-        match replace_program(program, &words, &own_environment(), &keep, self.seat.limits()) {
-            Ok(never) => match never {},
-            Err(error) => format!("the anchor cannot become it: {error}"),
-        }
+        let error = become_anchor(&self.options, program, &state, keep, self.seat.limits());
+        format!("the anchor cannot become it: {error}")
     }
 
     /// The program that we are takes the new one's place.

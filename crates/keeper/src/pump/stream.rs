@@ -147,6 +147,11 @@ impl Stream {
         self.folder.forget();
     }
 
+    /// Its pipe, when it has one, by its name.
+    pub(super) fn into_pipe(self) -> Option<(String, File)> {
+        Some((self.slot, self.pipe?.file))
+    }
+
     /// When it wants to be looked at although its pipe says nothing.
     pub(super) fn wake_at(&self) -> Option<u64> {
         let blocked = self.blocked.and_then(|blocked| blocked.retry_at);

@@ -80,11 +80,14 @@ struct Desk {
     to_supervisor: Arc<Waker>,
 }
 
+/// Pipes by the names of their streams.
+pub(crate) type Pipes = Vec<(String, File)>;
+
 /// The handle.
 #[derive(Debug)]
 pub(crate) struct Pump {
     desk: Arc<Desk>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Pipes>>,
     dir: PathBuf,
 }
 
@@ -122,6 +125,7 @@ impl Pump {
             };
             room.work(&poller);
             room.compressor.stop();
+            room.into_pipes()
         })?;
         Ok(Self { desk, thread: Some(thread), dir: dir.to_owned() })
     }
@@ -169,12 +173,11 @@ impl Pump {
         std::mem::take(&mut self.desk.drained.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Ends the thread after all orders before this one. What waits in pipes and aside is the next keeper's.
-    pub(crate) fn rest(&mut self) {
+    /// Ends the thread after all orders before this one. What waits in pipes and aside is the next keeper's; the pipes of which
+    /// something may still be read.
+    pub(crate) fn rest(&mut self) -> Pipes {
         self.order(Order::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 
     /// The same for good; the buffer's file goes with it. Says what could not be written.
@@ -336,6 +339,10 @@ impl Room {
         self.streams.insert(self.next, stream);
         self.tokens.insert(slot, self.next);
         self.next += 1;
+    }
+
+    fn into_pipes(self) -> Pipes {
+        self.streams.into_values().filter_map(Stream::into_pipe).collect()
     }
 
     /// The stream of a slot; 0, which is none, for one that nobody told of.

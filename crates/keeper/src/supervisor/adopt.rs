@@ -218,7 +218,8 @@ impl Supervisor {
     /// thus outlive us.
     fn hold_process(&mut self, index: usize, main: ProcessId, process: &Process) {
         let name = process_name(main);
-        if self.held.remove(&name).is_none() {
+        // What the anchor handed over it still holds.
+        if self.anchor.is_none() || self.held.remove(&name).is_none() {
             self.hold(name.clone(), process);
         }
         if let Some(slot) = self.slots.get_mut(index) {

@@ -1,16 +1,11 @@
-//! How a keeper comes to its end, and what it does when its anchor dies first.
+//! What the anchor has to say, and how a keeper comes to its end.
 
 use std::time::Duration;
 
-use mainstay_host::{Interest, adopt_orphans, next_dead_child, parent_pid, reap_child};
 use mainstay_model::Signal;
 use mainstay_wire::{FromAnchor, FromKeeper, Scope, ToAnchor, UpgradeView};
 
-use super::{
-    Supervisor, Token,
-    slots::{Parent, State},
-    timers::Timer,
-};
+use super::{Supervisor, timers::Timer};
 use crate::{mail::Mail, report::say};
 
 /// How long services may take to end when there is no daemon that could stop them in order.
@@ -33,7 +28,10 @@ impl Supervisor {
                 }
                 Mail::Message(FromAnchor::Terminate, _) => self.terminate(),
                 Mail::Message(FromAnchor::Upgraded { upgrade }, _) => self.upgraded(upgrade),
-                Mail::Message(FromAnchor::Held { .. } | FromAnchor::Complete, _) => {}
+                Mail::Message(
+                    FromAnchor::Held { .. } | FromAnchor::Foster { .. } | FromAnchor::Complete,
+                    _,
+                ) => {}
                 Mail::Nothing => return,
                 Mail::Gone => return self.go_on_alone(),
             }
@@ -54,72 +52,6 @@ impl Supervisor {
         if self.daemon.is_listening() && std::mem::take(&mut self.has_news) {
             let upgrade = self.upgraded.clone();
             upgrade.into_iter().for_each(|upgrade| self.daemon.send(&FromKeeper::Upgraded { upgrade }));
-        }
-    }
-
-    /// The anchor died. Our children stay ours; what fell to it went further up.
-    fn go_on_alone(&mut self) {
-        let Some(anchor) = self.anchor.take() else { return };
-        self.poller.remove(&anchor);
-        // A daemon that has not said hello yet learns it from the snapshot.
-        self.daemon.send(&FromKeeper::AnchorGone);
-        say("the anchor is gone; the keeper goes on alone: if it dies as well, output that waits is lost");
-        if let Err(error) = adopt_orphans() {
-            say(format_args!("orphans cannot be taken in: {error}"));
-        }
-        self.hold_everything();
-        self.strange_fosters.push(parent_pid());
-        if let Err(error) = self.poller.add(&self.children, Token::Children.number(), Interest::Read) {
-            say(format_args!("the ends of orphans cannot be watched: {error}"));
-        }
-        let adopted: Vec<(usize, bool)> = self
-            .slots
-            .iter()
-            .filter_map(|(index, slot)| match &slot.state {
-                State::Live(live) if live.parent == Parent::Anchor => Some((index, live.is_silent)),
-                _ => None,
-            })
-            .collect();
-        for (index, is_silent) in adopted {
-            if let Some(State::Live(live)) = self.slots.get_mut(index).map(|slot| &mut slot.state) {
-                live.parent = Parent::Elsewhere;
-            }
-            if is_silent {
-                self.ended_elsewhere(index);
-            }
-        }
-        self.release_spawns();
-        self.reap_orphans();
-    }
-
-    /// What the anchor held is held here from now on.
-    fn hold_everything(&mut self) {
-        self.held.extend(self.output_descriptors());
-        self.held.extend(self.report_descriptors());
-    }
-
-    /// Lets the zombies of orphans go that fell to us; those of runs have their own way.
-    pub(super) fn reap_orphans(&mut self) {
-        if self.anchor.is_some() {
-            return;
-        }
-        while self.children.next_signal().is_some() {}
-        while let Some(child) = next_dead_child() {
-            let is_run = self.slots.iter().any(|(_, slot)| match &slot.state {
-                State::Live(live) => live.process.pid == child.pid,
-                State::Ending(ending) => {
-                    ending.zombie.as_ref().is_some_and(|zombie| zombie.pid == child.pid)
-                        || slot.main().pid == child.pid
-                }
-                // A thread that makes a process sees to it.
-                State::Making { .. } => true,
-                State::Locked { .. } | State::Over => false,
-            });
-            if is_run {
-                // It is looked at again when that run is done.
-                return;
-            }
-            reap_child(child.pid);
         }
     }
 

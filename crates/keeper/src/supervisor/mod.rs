@@ -5,6 +5,7 @@
 //! make a process. What must survive `kill -9` is in three places: the slots' records, the pump's buffer, and the anchor.
 
 mod adopt;
+mod alone;
 mod begin;
 mod daemon;
 mod end;
@@ -31,6 +32,7 @@ use mainstay_host::{Lock, Poller, Ready, SignalReader, Waker, parent_pid, releas
 use mainstay_wire::{FromAnchor, ToAnchor, UpgradeView, WireExit};
 
 use self::{
+    alone::Alone,
     daemon::Daemon,
     end::Victim,
     slots::Slots,
@@ -121,6 +123,10 @@ pub(crate) struct Supervisor {
     anchor_pid: u32,
     /// Processes other than anchor and keeper that orphans of ours fell to.
     strange_fosters: Vec<u32>,
+    /// When this keeper began, in nanoseconds of the monotonic clock.
+    since: u64,
+    /// The anchor died.
+    alone: Option<Alone>,
     /// Descriptors by name: those that the anchor handed over and nobody took yet; without an anchor, those that it would
     /// hold.
     held: BTreeMap<String, OwnedFd>,
@@ -185,6 +191,7 @@ impl Supervisor {
             }
             self.settle();
             self.become_successor();
+            self.take_anchors_place();
             if !is_idle {
                 self.timers.set(Timer::Idle, IDLE);
             }
@@ -251,6 +258,8 @@ impl Supervisor {
             Timer::LookAtSpawns => self.look_at_spawns(),
             Timer::LastKill => self.last_kill(),
             Timer::Upgrade => self.upgrade_is_overdue(),
+            // It is asked after each turn whether it is time.
+            Timer::Alone => {}
             Timer::Idle => release_clean_pages(),
         }
     }

@@ -15,14 +15,15 @@ use std::{
 
 use mainstay_host::{
     Asked, Interest, Limits, Lock, Patience, Poller, SignalReader, Waker, boot_id, ignore_signals,
-    inherited_socket, keep_files_private, parent_pid, pid_namespace, private_dir, settle_allocator,
-    sheltered_dir,
+    inherited_socket, keep_files_private, monotonic_nanos, parent_pid, pid_namespace, private_dir,
+    settle_allocator, sheltered_dir,
 };
 use mainstay_wire::{ANCHOR_FD, FromAnchor, ToAnchor, UpgradeView, WireExit};
 
 use super::{Supervisor, Token, daemon::Daemon, slots::Slots, spawner::Spawner, timers::Timers};
 use crate::{
     PLACE_HELP,
+    lock::had_or_told,
     mail::{Mail, MailBox},
     options::Options,
     pump::Pump,
@@ -51,6 +52,7 @@ const SOCKET_MODE: u32 = 0o600;
 struct Heritage {
     held: BTreeMap<String, OwnedFd>,
     orphans: BTreeMap<(u32, u64), WireExit>,
+    fosters: Vec<u32>,
     terminating: bool,
     upgraded: Option<UpgradeView>,
 }
@@ -186,15 +188,7 @@ fn own_lock(options: &Options) -> Result<Lock, StartError> {
 /// The lock where the state is. It says to others that the project runs; that there is one keeper only, the other lock and the
 /// anchor see to. So services are taken care of without it, when their folder was moved or removed since they were started.
 fn own_state_lock(options: &Options) -> Option<Lock> {
-    let path = options.state_keeper_lock();
-    match Lock::ask_patiently(&path, PREDECESSOR_PATIENCE) {
-        Ok(Asked::Held(lock)) => return Some(lock),
-        Ok(Asked::Busy(holder)) => {
-            say(format_args!("`{}` is held by another{}", path.display(), holder.in_brackets()));
-        }
-        Err(error) => say(format_args!("cannot lock `{}`: {error}", path.display())),
-    }
-    None
+    had_or_told(&options.state_keeper_lock(), PREDECESSOR_PATIENCE)
 }
 
 /// Everything that the anchor holds, and every end that nobody took in.
@@ -211,6 +205,7 @@ fn listen_to(anchor: &mut MailBox<ToAnchor, FromAnchor>) -> Heritage {
             Mail::Message(FromAnchor::Orphan { pid, start_time, exit }, _) => {
                 heritage.orphans.insert((pid, start_time), exit);
             }
+            Mail::Message(FromAnchor::Foster { pid }, _) => heritage.fosters.push(pid),
             Mail::Message(FromAnchor::Terminate, _) => heritage.terminating = true,
             Mail::Message(FromAnchor::Upgraded { upgrade }, _) => heritage.upgraded = Some(upgrade),
             // One that is gone is noticed by the loop.
@@ -253,7 +248,9 @@ fn finish(parts: Parts, anchor: MailBox<ToAnchor, FromAnchor>) -> Result<Supervi
         children: parts.children,
         anchor: Some(anchor),
         anchor_pid: parent_pid(),
-        strange_fosters: Vec::new(),
+        strange_fosters: parts.heritage.fosters,
+        since: monotonic_nanos(),
+        alone: None,
         held: parts.heritage.held,
         orphans: parts.heritage.orphans,
         listener: parts.listener,

@@ -23,6 +23,8 @@ pub(super) enum Timer {
     LastKill,
     /// A new program has waited long enough for us.
     Upgrade,
+    /// A keeper without an anchor may become one.
+    Alone,
     /// Nothing happened for a while.
     Idle,
 }

@@ -1,23 +1,13 @@
 //! The keeper and a new program: it executes it in its own place. What the new one has to know is where it would be after a
 //! death as well: in the slots' records, in the pump's buffer and with the anchor; but the runs stay its children.
 
-use std::{
-    os::fd::{AsFd, AsRawFd},
-    path::Path,
-    time::Duration,
-};
+use std::{os::fd::AsFd, path::Path, time::Duration};
 
-use mainstay_host::{Lock, OWN_PROGRAM, replace_program};
-use mainstay_wire::{
-    ANCHOR_STATE_VERSION, AnchorState, KeptFile, KeptOrphan, ToAnchor, UpgradeOutcome, UpgradeView, WireExit,
-};
+use mainstay_host::{OWN_PROGRAM, replace_program};
+use mainstay_wire::{DAEMON_SLOT, ToAnchor, UpgradeOutcome, UpgradeView};
 
-use super::{Supervisor, slots::State, start::SOCKET_NAME, timers::Timer};
-use crate::{
-    anchor::kept::{kept, kept_lock, state_file},
-    options::own_environment,
-    report::say,
-};
+use super::{Supervisor, alone::Cause, slots::Slot, timers::Timer};
+use crate::{options::own_environment, report::say};
 
 /// How long the daemon may take to end, and processes that are being made to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +48,13 @@ impl Supervisor {
 
     pub(super) fn become_successor(&mut self) {
         let Some(program) = self.successor_in_time() else { return };
+        // Had it died in this moment, what it held would go with our descriptors.
+        self.anchor_event();
+        if self.anchor.is_none() {
+            // There is nobody who could take it back. The anchor that we become is asked once more.
+            let why = self.become_anchor(Cause::Upgrade);
+            return self.cannot_become_anchor(program, &why);
+        }
         if let Err(why) = self.try_to_become(&program) {
             say(format_args!("the keeper cannot become `{program}`: {why}"));
             self.tell_anchor(&ToAnchor::NotUpgraded { why: format!("the keeper cannot become it: {why}") });
@@ -66,15 +63,25 @@ impl Supervisor {
         }
     }
 
+    fn cannot_become_anchor(&mut self, program: String, why: &str) {
+        let why = format!("the keeper has no anchor, and cannot become one: {why}");
+        say(&why);
+        let number = self.next_upgrade();
+        self.upgraded = Some(UpgradeView { number, program, outcome: UpgradeOutcome::TakenBack { why } });
+        self.has_news = true;
+        self.start_daemon();
+    }
+
+    /// The number of the next upgrade.
+    pub(super) fn next_upgrade(&self) -> u64 {
+        self.upgraded.as_ref().map_or(0, |upgrade| upgrade.number) + 1
+    }
+
     /// The program, once nothing is under way any more that would be cut short.
     fn successor_in_time(&mut self) -> Option<String> {
         let is_overdue = self.successor.as_ref()?.is_overdue;
-        let mut slots = self.slots.iter().map(|(_, slot)| slot);
-        let is_busy = !self.held_back.is_empty()
-            || slots.any(|slot| {
-                matches!(slot.state, State::Making { .. })
-                    || slot.record.slot == mainstay_wire::DAEMON_SLOT && slot.is_active()
-            });
+        let daemon = self.slots.find(DAEMON_SLOT).and_then(|index| self.slots.get(index));
+        let is_busy = self.is_making() || daemon.is_some_and(Slot::is_active);
         if is_busy && !is_overdue {
             return None;
         }
@@ -83,74 +90,29 @@ impl Supervisor {
     }
 
     fn try_to_become(&mut self, program: &str) -> Result<(), String> {
-        if self.anchor.is_none() {
-            return self.become_anchor();
-        }
         self.tell_anchor(&ToAnchor::Upgrade { program: program.to_owned() });
         if !self.say_all() {
             return Err("the anchor does not listen".to_owned());
         }
         self.pump.rest();
-        self.replace(Path::new(program))
-    }
-
-    /// Without an anchor there is nobody who could take a new program back. So we become the anchor, as the program that we
-    /// are: the runs are our children already, and what it would hold we hold. The new program is asked for once more.
-    fn become_anchor(&mut self) -> Result<(), String> {
-        let orphan =
-            |(&(pid, start_time), &exit): (&(u32, u64), &WireExit)| KeptOrphan { pid, start_time, exit };
-        let guards: Vec<&Lock> = [Some(&self.lock), self.state_lock.as_ref()].into_iter().flatten().collect();
-        let socket = (SOCKET_NAME.to_owned(), &self.listener);
-        let mut held: Vec<KeptFile> = self.held.iter().map(kept).collect();
-        held.push(KeptFile { name: socket.0, descriptor: socket.1.as_raw_fd() });
-        let state = state_file(&AnchorState {
-            version: ANCHOR_STATE_VERSION,
-            locks: Vec::new(),
-            keeper_locks: guards.iter().map(|lock| kept_lock(lock)).collect(),
-            keeper: None,
-            held,
-            orphans: self.orphans.iter().map(orphan).collect(),
-            answered: true,
-            terminating: self.terminating,
-            upgrade: Some(UpgradeView {
-                number: self.upgraded.as_ref().map_or(0, |upgrade| upgrade.number) + 1,
-                program: self.options.exe.to_string_lossy().into_owned(),
-                outcome: UpgradeOutcome::Done,
-            }),
-        })?;
-        self.pump.rest();
-        let program = self.options.program();
-        let mut words = self.options.words(program, "anchor");
-        words.extend(["--take-over".to_owned(), state.as_raw_fd().to_string()]);
-        let mut keep = vec![state.as_fd(), self.listener.as_fd()];
-        keep.extend(guards.iter().map(|lock| lock.as_fd()));
-        keep.extend(self.held.values().map(AsFd::as_fd));
-        say("the keeper becomes an anchor");
-        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
-            Ok(never) => match never {},
-            Err(error) => Err(error.to_string()),
-        }
+        Err(self.replace(Path::new(program)))
     }
 
     /// After the pump's end there is no way back but through the beginning. As the program that we are.
     fn begin_again(&mut self) {
         self.pump.rest();
-        if let Err(why) = self.replace(Path::new(OWN_PROGRAM)) {
-            // The anchor starts another one.
-            say(format_args!("the keeper cannot go on: {why}"));
-            std::process::exit(1);
-        }
+        let why = self.replace(Path::new(OWN_PROGRAM));
+        // The anchor starts another one.
+        say(format_args!("the keeper cannot go on: {why}"));
+        std::process::exit(1);
     }
 
-    fn replace(&self, program: &Path) -> Result<(), String> {
+    fn replace(&self, program: &Path) -> String {
         let mut words = self.options.words(program, "keeper");
         words.push("--again".to_owned());
         let anchor = self.anchor.as_ref().map(AsFd::as_fd);
         let keep: Vec<_> = anchor.into_iter().collect();
-        match replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()) {
-            Ok(never) => match never {},
-            Err(error) => Err(error.to_string()),
-        }
+        replace_program(program, &words, &own_environment(), &keep, self.spawner.limits()).to_string()
     }
 
     /// Sends the anchor everything that waits; whether it took it.

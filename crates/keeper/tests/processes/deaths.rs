@@ -19,7 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_slot_whose_process_is_still_being_made_waits_alone", a_locked_slot),
     ("a_slot_of_a_later_version_is_left_alone", a_later_slot),
     ("a_run_of_another_boot_is_over", another_boot),
-    ("the_keeper_goes_on_without_an_anchor", an_anchor_dies),
+    ("a_keeper_whose_anchor_dies_becomes_one", an_anchor_dies),
+    ("the_keeper_goes_on_without_an_anchor", alone_for_a_while),
     ("a_new_anchor_takes_over_after_both_died", both_die),
     ("what_is_left_of_a_run_that_ended_after_both_died_is_killed", both_die_and_a_run_leaves_something),
     ("an_end_after_both_died_is_known_though_the_next_keeper_dies_too", both_die_and_then_a_keeper),
@@ -175,7 +176,7 @@ fn a_later_slot() {
         "slots/api`: it is of version 2 of the slots, this program knows 1; use the Mainstay that wrote it";
     wait_until("it is said", || world.anchor_log().contains(text));
     let trouble = world.run_dir().join(mainstay_wire::TROUBLE_FILE);
-    assert!(fs::read_to_string(trouble).unwrap().contains(text), "clients are told");
+    wait_until("clients are told", || fs::read_to_string(&trouble).is_ok_and(|said| said.contains(text)));
     assert!(is_alive(pid) && world.run_dir().join("slots/api").exists());
     // Whoever wrote it takes it on.
     number_slot(&world, "api", 1);
@@ -198,28 +199,28 @@ fn another_boot() {
     assert_eq!(phase_of(&slots, "api"), &SlotPhase::Exited { exit: WireExit::Unknown });
 }
 
+const ENDS_WITH_6: [&str; 3] =
+    ["sh", "-c", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo end; exit 6"];
+
 fn an_anchor_dies() {
     let mut world = World::new();
     let (mut daemon, _) = world.daemon();
-    daemon.say(&world.spawn(
-        "old",
-        1,
-        &["sh", "-c", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo end; exit 6"],
-    ));
+    daemon.say(&world.spawn("old", 1, &ENDS_WITH_6));
     let old = daemon.started("old");
     world.kill_keeper();
     let (mut daemon, _) = world.daemon();
-    let keeper = world.keeper().pid;
     // One that this keeper made, and one that an earlier keeper made and that is the anchor's child.
     daemon.say(&world.spawn(
         "new",
         1,
         &["sh", "-c", "( setsid sleep 600 & echo pid $! ); echo up; sleep 600"],
     ));
-    daemon.started("new");
-    world.kill_anchor();
-    wait_until("the keeper says so", || world.anchor_log().contains("the keeper goes on alone"));
-    daemon.hears_that_the_anchor_is_gone();
+    let new = daemon.started("new");
+    wait_until("it is up", || world.log("new").ends_with("up\n"));
+    let keeper = world.kill_whoever_is_anchor();
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(phase_of(&slots, "old"), &SlotPhase::Running { pid: old });
+    assert_eq!(phase_of(&slots, "new"), &SlotPhase::Running { pid: new });
     daemon.say(&world.spawn("late", 1, &["sh", "-c", "echo late"]));
     assert_eq!(daemon.exited("late"), (1, WireExit::Code(0)));
     assert_eq!(world.log("late"), "late\n");
@@ -231,18 +232,50 @@ fn an_anchor_dies() {
     assert!(!is_alive(old));
     daemon.signal("new", 1, Signal::KILL, Scope::Group);
     assert_eq!(daemon.exited("new"), (1, WireExit::Signal(9)));
+    // What it left behind had fallen to whoever is above the anchor that died.
     let left: u32 =
         world.log("new").lines().find_map(|line| line.strip_prefix("pid ")?.parse().ok()).unwrap();
     assert!(!is_alive(left));
-    let process = world.keeper();
-    assert_eq!(process.pid, keeper);
-    daemon.kill();
-    let (mut daemon, _) = world.daemon();
-    process.signal(Signal::TERM);
+    let anchor = world.holder("anchor.lock").unwrap();
+    anchor.signal(Signal::TERM);
     daemon.terminate();
     daemon.say(&ToKeeper::Finish);
     drop(daemon);
-    assert!(process.wait_gone(PATIENCE));
+    assert!(keeper.wait_gone(PATIENCE) && anchor.wait_gone(PATIENCE));
+    assert_eq!(fs::read_dir(world.run_dir()).unwrap().count(), 0);
+}
+
+/// For as long as a process is being made that would be cut short.
+fn alone_for_a_while() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    let keeper = world.keeper();
+    daemon.say(&world.spawn("old", 1, &ENDS_WITH_6));
+    daemon.started("old");
+    let path = world.run_dir().join("slots/hangs");
+    let lock = fs::File::create(&path).unwrap();
+    lock.lock().unwrap();
+    daemon.say(&world.spawn("hangs", 1, &["true"]));
+    daemon.sync(&world);
+    world.kill_anchor();
+    daemon.hears_that_the_anchor_is_gone();
+    daemon.say(&world.spawn("late", 1, &["sh", "-c", "echo late"]));
+    assert_eq!(daemon.exited("late"), (1, WireExit::Code(0)));
+    assert_eq!(world.log("late"), "late\n");
+    fs::write(world.path("go"), "").unwrap();
+    assert_eq!(daemon.exited("old"), (1, WireExit::Code(6)));
+    assert_eq!(world.log("old"), "up\nend\n");
+    assert_eq!(world.keeper().pid, keeper.pid);
+    daemon.kill();
+    let (mut daemon, _) = world.daemon();
+    // Whoever is about to end takes nobody's place.
+    keeper.signal(Signal::TERM);
+    daemon.terminate();
+    daemon.say(&ToKeeper::Finish);
+    daemon.sync(&world);
+    drop(lock);
+    drop(daemon);
+    assert!(keeper.wait_gone(PATIENCE));
     assert_eq!(fs::read_dir(world.run_dir()).unwrap().count(), 0);
 }
 
@@ -292,7 +325,7 @@ fn both_die_and_a_run_leaves_something() {
     wait_until("it has left something", || left().is_some());
     let left = left().unwrap();
     let main = Process::open(pid, read_stat(pid).unwrap().start_time).unwrap();
-    let keeper = world.keeper();
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     keeper.signal(Signal::KILL);
     assert!(keeper.wait_gone(PATIENCE));
@@ -317,7 +350,7 @@ fn both_die_and_then_a_keeper() {
     daemon.say(&world.spawn("api", 1, &["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 4"]));
     let pid = daemon.started("api");
     let witness = Process::open(pid, read_stat(pid).unwrap().start_time).unwrap();
-    let keeper = world.keeper();
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     keeper.signal(Signal::KILL);
     assert!(keeper.wait_gone(PATIENCE));

@@ -470,8 +470,7 @@ fn both_died() {
     daemon.started("api");
     world.tell("api", "READY=1");
     daemon.notified_until("api", &WireNotice::Ready);
-    let keeper = world.keeper();
-    keeper.signal(Signal::STOP);
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     keeper.signal(Signal::KILL);
     drop(daemon);

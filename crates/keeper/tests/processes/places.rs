@@ -5,7 +5,7 @@ use std::fs;
 use mainstay_host::{Asked, Lock};
 use mainstay_keeper::{ANCHOR_LOCK, KEEPER_LOCK, by_hand_lock};
 use mainstay_model::Signal;
-use mainstay_wire::ToKeeper;
+use mainstay_wire::{SlotPhase, ToKeeper, WireExit};
 
 use crate::{
     Test,
@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("one_that_runs_by_hand_is_not_started", by_hand),
     ("no_second_anchor_for_the_same_state", the_same_state),
     ("a_run_time_folder_that_was_removed_is_made_again", removed),
+    ("a_run_time_folder_that_was_removed_is_made_again_when_the_anchor_dies", removed_without_an_anchor),
+    ("a_keeper_whose_state_folder_was_moved_stays_alone", moved_without_an_anchor),
     ("a_state_folder_that_was_moved_does_not_keep_a_keeper_from_its_work", moved),
 ];
 
@@ -57,6 +59,8 @@ fn the_same_state() {
     };
     let shown = state.display();
     refused(&world, &format!("error another anchor (pid {first}) already runs for `{shown}`"));
+    // It is alone for as long as it stands still.
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     let keeper = format!("a keeper (pid {}) whose anchor is gone", keeper.pid);
     refused(&world, &format!("error {keeper} works in `{shown}`; `mainstay down` ends it"));
@@ -103,4 +107,48 @@ fn moved() {
     let (_daemon, slots) = world.daemon();
     assert_eq!(slots.len(), 1);
     assert!(is_alive(pid));
+}
+
+/// The next keeper has nothing but what is there, and what it is handed.
+fn removed_without_an_anchor() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&ToKeeper::Up);
+    let script = "n=0; while [ ! -e go ]; do n=$((n+1)); echo $n; sleep 0.01; done; exit 5";
+    daemon.say(&world.spawn("api", 1, &["sh", "-c", script]));
+    let api = daemon.started("api");
+    wait_until("it writes", || world.log("api").lines().count() > 5);
+    fs::remove_dir_all(world.run_dir()).unwrap();
+    world.kill_anchor();
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!((slots.len(), &slots[0].phase), (1, &SlotPhase::Running { pid: api }));
+    let count = world.log("api").lines().count();
+    wait_until("it writes on", || world.log("api").lines().count() > count);
+    fs::write(world.path("go"), "").unwrap();
+    assert_eq!(daemon.exited("api"), (1, WireExit::Code(5)));
+    let numbers: Vec<String> =
+        (1..=world.log("api").lines().count()).map(|number| number.to_string()).collect();
+    assert_eq!(world.log("api").lines().collect::<Vec<_>>(), numbers);
+}
+
+/// Who would come next would not find it.
+fn moved_without_an_anchor() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    let keeper = world.keeper();
+    let (old, new) = (world.state_dir(), world.path("new"));
+    fs::rename(&old, &new).unwrap();
+    world.kill_anchor();
+    let text = format!(
+        "the keeper cannot become an anchor: `{}` is elsewhere by now",
+        old.join(KEEPER_LOCK).display()
+    );
+    wait_until("it says why", || world.anchor_log().contains(&text));
+    daemon.hears_that_the_anchor_is_gone();
+    daemon.sync(&world);
+    assert_eq!(world.keeper().pid, keeper.pid);
+    assert!(is_alive(pid));
+    fs::rename(&new, &old).unwrap();
 }

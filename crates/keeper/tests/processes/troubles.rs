@@ -2,7 +2,8 @@
 
 use std::{fs, time::Duration};
 
-use mainstay_wire::{DAEMON_SLOT, ToKeeper};
+use mainstay_model::Signal;
+use mainstay_wire::{DAEMON_SLOT, SlotPhase, ToKeeper};
 
 use crate::{
     Test,
@@ -105,17 +106,22 @@ fn a_keeper_without_anchor() {
     let (mut daemon, _) = world.daemon();
     daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
     let pid = daemon.started("api");
+    // It is alone for as long as it stands still.
+    let keeper = world.stop_keeper();
     world.kill_anchor();
     let mut second = world.another_anchor();
     let answer = second.answer(PATIENCE).unwrap();
     let expected = format!(
         "error a keeper (pid {}) whose anchor is gone works in `{}`; `mainstay down` ends it",
-        world.keeper().pid,
+        keeper.pid,
         world.run_dir().display()
     );
     assert_eq!(answer, expected);
     wait_until("it ended", || second.try_wait().unwrap().is_some());
     assert!(is_alive(pid) && world.run_dir().join("slots/api").exists());
+    keeper.signal(Signal::CONT);
+    let (mut daemon, slots) = world.daemon();
+    assert_eq!(slots[0].phase, SlotPhase::Running { pid });
     daemon.sync(&world);
 }
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use mainstay_host::read_stat;
-use mainstay_wire::{FromKeeper, ToKeeper, UpgradeOutcome, WireExit};
+use mainstay_wire::{FromKeeper, SlotPhase, ToKeeper, UpgradeOutcome, UpgradeView, WireExit};
 
 use crate::{
     Test,
-    world::{Daemon, World, wait_until},
+    world::{Daemon, World, is_alive, wait_until},
 };
 
 pub(crate) const TESTS: &[Test] = &[
@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_keeper_that_ends_is_taken_back", a_dead_keeper),
     ("a_daemon_that_ends_is_taken_back", a_dead_daemon),
     ("what_refuses_the_anchors_state_is_taken_back", a_refusal),
+    ("a_keeper_without_an_anchor_becomes_one_first", alone),
     ("a_deleted_program_starts_itself_again", a_deleted_program),
 ];
 
@@ -179,6 +180,41 @@ fn a_refusal() {
     fs::remove_file(&new).unwrap();
     fs::write(&new, "nothing").unwrap();
     assert_taken_back(daemon_that_knows(&world).1, "");
+}
+
+/// Nobody could take the new program back: the anchor that it becomes is asked once more.
+fn alone() {
+    let mut world = World::new();
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&world.spawn("api", 1, &["sleep", "600"]));
+    let pid = daemon.started("api");
+    let new = copy_of_ourselves(&world, "new");
+    let keeper = world.keeper();
+    // It is alone for as long as a process is being made.
+    let lock = fs::File::create(world.run_dir().join("slots/hangs")).unwrap();
+    lock.lock().unwrap();
+    daemon.say(&world.spawn("hangs", 1, &["true"]));
+    daemon.sync(&world);
+    world.kill_anchor();
+    daemon.hears_that_the_anchor_is_gone();
+    let before = daemon.pid;
+    daemon.say(&ToKeeper::Upgrade { program: new.to_str().unwrap().to_owned() });
+    daemon.sync(&world);
+    drop(daemon);
+    wait_until("the daemon has ended", || !is_alive(before));
+    drop(lock);
+    let (daemon, slots, upgrade) = world.told_daemon();
+    let own = std::env::current_exe().unwrap();
+    let program = own.to_str().unwrap().to_owned();
+    assert_eq!(upgrade, Some(UpgradeView { number: 1, program, outcome: UpgradeOutcome::Done }));
+    assert!(slots.iter().any(|slot| slot.phase == SlotPhase::Running { pid }), "{slots:?}");
+    assert_eq!((world.holder("anchor.lock").unwrap().pid, program_of(keeper.pid)), (keeper.pid, own));
+    begin(daemon, &new);
+    let (mut daemon, _) = world.daemon();
+    daemon.say(&ToKeeper::Up);
+    wait_until("all are the new program", || {
+        program_of(keeper.pid) == new && program_of(world.keeper().pid) == new
+    });
 }
 
 fn a_deleted_program() {

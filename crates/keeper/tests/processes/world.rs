@@ -171,6 +171,26 @@ impl World {
         self.anchor = None;
     }
 
+    /// The anchor's death, and the keeper that comes after the one that takes its place; that one was before.
+    pub(crate) fn kill_whoever_is_anchor(&mut self) -> Process {
+        let keeper = self.keeper();
+        let anchor = self.holder("anchor.lock").unwrap();
+        anchor.signal(Signal::KILL);
+        assert!(anchor.wait_gone(PATIENCE));
+        if let Some(first) = &mut self.anchor {
+            let _ = first.try_wait();
+        }
+        wait_until("the keeper is the anchor", || {
+            self.holder("anchor.lock").is_some_and(|anchor| anchor.pid == keeper.pid)
+        });
+        let mut next = None;
+        wait_until("there is another keeper", || {
+            next = self.holder("keeper.lock").filter(|next| next.pid != keeper.pid);
+            next.is_some()
+        });
+        next.unwrap()
+    }
+
     /// The next daemon that the keeper starts, before its hello.
     pub(crate) fn silent_daemon(&self) -> Daemon {
         let mut stream = None;
@@ -370,8 +390,14 @@ impl Drop for World {
         if std::thread::panicking() {
             println!("the anchor's log:\n{}", self.anchor_log());
         }
-        let holders = [self.holder("anchor.lock"), self.holder("keeper.lock")];
-        for process in holders.iter().flatten() {
+        // Stopped first: each would bring the other back.
+        for signal in [Signal::STOP, Signal::KILL] {
+            let holders = [self.holder("anchor.lock"), self.holder("keeper.lock")];
+            for process in holders.iter().flatten() {
+                process.signal(signal);
+            }
+        }
+        for process in [self.holder("anchor.lock"), self.holder("keeper.lock")].iter().flatten() {
             process.signal(Signal::KILL);
             process.wait_gone(PATIENCE);
         }

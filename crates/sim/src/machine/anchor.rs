@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use mainstay_keeper::decisions::Orphans;
-use mainstay_wire::{self as wire, WireExit};
+use mainstay_wire::{self as wire, UpgradeView, WireExit};
 
 use crate::{
     Breach,
@@ -13,6 +13,7 @@ use crate::{
         Fault, FromAnchor, SLOTS, SlotNo, ToAnchor, Way, World,
         keeper::Keeper,
         kernel::{Role, State},
+        upgrade::Judged,
     },
 };
 
@@ -21,19 +22,26 @@ use crate::{
 pub(crate) struct Anchor {
     pub(crate) pid: u32,
     pub(crate) held: [u16; 2],
+    /// Processes of slots, by when each started.
+    pub(crate) processes: [Option<u64>; SLOTS],
     pub(crate) orphans: Orphans,
     /// Who sits in the keeper's seat.
     pub(crate) keeper: Option<u32>,
     /// What the keeper said.
     pub(crate) inbox: VecDeque<ToAnchor>,
-    todo: VecDeque<Act>,
+    pub(crate) todo: VecDeque<Act>,
     /// When the next keeper may come.
-    due: u64,
+    pub(crate) due: u64,
+    /// Which program it is.
+    pub(crate) version: u32,
+    /// Another one that may have to be taken back, and what became of the latest.
+    pub(crate) judged: Option<Judged>,
+    pub(crate) upgraded: Option<UpgradeView>,
 }
 
 /// One effect.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+pub(crate) enum Act {
     Tell(FromAnchor),
     Reap(u32),
     /// What the dead keeper said last still counts.
@@ -46,17 +54,22 @@ impl Anchor {
         Self {
             pid,
             held: [0; 2],
+            processes: [None; SLOTS],
             orphans: Orphans::default(),
             keeper: None,
             inbox: VecDeque::new(),
             todo: VecDeque::new(),
             due: 0,
+            version: 0,
+            judged: None,
+            upgraded: None,
         }
     }
 
-    /// When it wants to start a keeper.
+    /// When it wants to start a keeper, or to judge.
     pub(crate) fn wake_at(&self) -> Option<u64> {
-        self.keeper.is_none().then_some(self.due)
+        let judges = self.judged.as_ref().map(Judged::wake_at);
+        self.keeper.is_none().then_some(self.due).into_iter().chain(judges).min()
     }
 
     /// The longest of its queues.
@@ -68,14 +81,6 @@ impl Anchor {
     pub(crate) fn holds(&self, way: Way, slot: SlotNo) -> bool {
         self.held[way as usize] & (1 << slot) != 0
     }
-
-    fn take(&mut self, message: ToAnchor) {
-        match message {
-            ToAnchor::Hold(way, slot) => self.held[way as usize] |= 1 << slot,
-            ToAnchor::Release(way, slot) => self.held[way as usize] &= !(1 << slot),
-            ToAnchor::Acknowledge(pid, start) => self.orphans.forget(pid, start),
-        }
-    }
 }
 
 impl World {
@@ -84,6 +89,9 @@ impl World {
         let Some(anchor) = &mut self.anchor else { return Ok(false) };
         if let Some(act) = anchor.todo.pop_front() {
             self.anchor_act(act)?;
+            return Ok(true);
+        }
+        if self.judge()? {
             return Ok(true);
         }
         // Its signals and its mail are there at once, in any order.
@@ -97,7 +105,7 @@ impl World {
                 return Ok(true);
             }
         } else if let Some(message) = anchor.inbox.pop_front() {
-            anchor.take(message);
+            self.take_mail(message);
             self.settle_pipes()?;
             return Ok(true);
         }
@@ -123,14 +131,15 @@ impl World {
             Act::Drain => match anchor.inbox.pop_front() {
                 Some(_) if fault == Some(Fault::LastWordsUnread) => anchor.inbox.clear(),
                 Some(message) => {
-                    anchor.take(message);
                     anchor.todo.push_front(Act::Drain);
+                    self.take_mail(message);
                 }
                 None => {}
             },
             Act::Empty => {
                 anchor.keeper = None;
                 anchor.due = self.now + self.dice.roll() % 1_000_000;
+                self.take_back("its keeper ended")?;
             }
         }
         self.settle_pipes()
@@ -164,17 +173,58 @@ impl World {
         self.keepers += 1;
         anchor.keeper = Some(pid);
         anchor.inbox.clear();
-        self.keeper = Some(Keeper::new(pid, anchor.pid));
+        self.keeper = Some(Keeper { version: anchor.version, ..Keeper::new(pid, anchor.pid) });
         self.known.clear();
+        self.greet();
+        Ok(())
+    }
+
+    fn take_mail(&mut self, message: ToAnchor) {
+        let clock = self.clock_of_judges();
+        let Some(anchor) = &mut self.anchor else { return };
+        match message {
+            ToAnchor::Hold(way, slot) => anchor.held[way as usize] |= 1 << slot,
+            ToAnchor::Release(way, slot) => anchor.held[way as usize] &= !(1 << slot),
+            ToAnchor::HoldProcess(slot, start) => anchor.processes[slot] = Some(start),
+            ToAnchor::ReleaseProcess(slot) => anchor.processes[slot] = None,
+            ToAnchor::Acknowledge(pid, start) => anchor.orphans.forget(pid, start),
+            ToAnchor::Upgrade(program) => self.begin_trial(program),
+            ToAnchor::Again => self.greet(),
+            ToAnchor::Up => {
+                if let Some(judged) = &mut anchor.judged {
+                    judged.trial.is_up(clock);
+                }
+            }
+            ToAnchor::Down => {
+                if let Some(judged) = &mut anchor.judged {
+                    judged.is_down = true;
+                }
+            }
+        }
+    }
+
+    /// Tells a keeper everything.
+    fn greet(&mut self) {
+        let Some(anchor) = &mut self.anchor else { return };
         for way in [Way::Fifo, Way::Mail] {
             let held = (0..SLOTS).filter(|slot| anchor.holds(way, *slot));
             let told: Vec<Act> = held.map(|slot| Act::Tell(FromAnchor::Held(way, slot))).collect();
             anchor.todo.extend(told);
         }
+        for (slot, start) in anchor.processes.iter().enumerate() {
+            anchor.todo.extend(start.map(|start| Act::Tell(FromAnchor::HeldProcess(slot, start))));
+        }
+        self.tell_orphans();
+        if let Some(anchor) = &mut self.anchor {
+            anchor.todo.push_back(Act::Tell(FromAnchor::Complete));
+        }
+    }
+
+    /// Tells of all that nobody acknowledged.
+    pub(crate) fn tell_orphans(&mut self) {
+        let Some(anchor) = &mut self.anchor else { return };
         let orphans: Vec<Act> = anchor.orphans.iter().filter_map(|orphan| told(&orphan.message())).collect();
         anchor.todo.extend(orphans);
-        anchor.todo.push_back(Act::Tell(FromAnchor::Complete));
-        Ok(())
     }
 }
 
@@ -184,6 +234,7 @@ fn told(message: &wire::FromAnchor) -> Option<Act> {
             Some(Act::Tell(FromAnchor::Orphan(*pid, *start_time, *exit)))
         }
         wire::FromAnchor::Held { .. }
+        | wire::FromAnchor::Foster { .. }
         | wire::FromAnchor::Complete
         | wire::FromAnchor::Terminate
         | wire::FromAnchor::Upgraded { .. } => None,

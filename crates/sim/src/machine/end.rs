@@ -106,6 +106,7 @@ impl World {
         known.record.phase = RecordPhase::Ended { exit };
         known.record.acknowledged = slot == DAEMON;
         let reports = std::mem::take(&mut known.reports);
+        let is_held = std::mem::take(&mut known.is_held);
         let tell = FromKeeper::Exited { slot, run, exit };
         let fault = self.fault;
         if fault == Some(Fault::TellBeforeRecord) && slot != DAEMON {
@@ -124,10 +125,14 @@ impl World {
         if is_with_anchor {
             self.push(Op::AcknowledgeOrphan(first.pid, first.start_time));
         }
+        if is_held {
+            self.push(Op::ReleaseProcess(slot));
+        }
         if reports {
             self.push(Op::Release(Way::Mail, slot));
         }
         if slot == DAEMON {
+            self.daemon_is_down();
             self.push(Op::ReplaceDaemon);
         } else if fault != Some(Fault::TellBeforeRecord) {
             self.push(Op::Tell(tell));

@@ -57,6 +57,18 @@ pub enum Fault {
     DaemonNotKilled,
     /// A record is written over the one before it.
     RecordsInOnePlace,
+    /// A keeper whose anchor died stays alone.
+    NobodyTakesThePlace,
+    /// One that becomes an anchor forgets the ends that it has learned and not recorded.
+    EndsNotHandedOn,
+    /// It does not hand on the descriptors of processes that are nobody's children.
+    ProcessesNotHandedOn,
+    /// It does not hold the pipes that its pump read.
+    PipesNotHandedOn,
+    /// An anchor that becomes another program forgets the statuses that nobody acknowledged.
+    OrphansLeftBehind,
+    /// The new keeper is let live when its program is taken back.
+    TakenBackAlive,
 }
 
 impl Fault {
@@ -89,5 +101,11 @@ impl Fault {
         Self::NothingRecalled,
         Self::DaemonNotKilled,
         Self::RecordsInOnePlace,
+        Self::NobodyTakesThePlace,
+        Self::EndsNotHandedOn,
+        Self::ProcessesNotHandedOn,
+        Self::PipesNotHandedOn,
+        Self::OrphansLeftBehind,
+        Self::TakenBackAlive,
     ];
 }

@@ -3,7 +3,7 @@
 //!
 //! An event is taken in only when the row of the one before is done, as in one thread. What stands for what, in
 //! `keeper/src/supervisor`: [`World::keeper_event`] is a turn of `Supervisor::work`; [`World::request`] is `requests.rs`, and
-//! `daemon.rs` where it is about the daemon; [`World::orphan`] is in `end.rs`; [`World::go_on_alone`] is `leave.rs`; words are
+//! `daemon.rs` where it is about the daemon; [`World::orphan`] is in `end.rs`; [`World::go_on_alone`] is `alone.rs`; words are
 //! `notices.rs`. Of hooks, checks, leftovers of runs and other main processes there is nothing here.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +18,7 @@ use crate::{
         DAEMON, Fault, FromAnchor, FromKeeper, SLOTS, SlotNo, ToAnchor, ToKeeper, View, Way, World,
         kernel::Word,
         pump::{Order, Pump},
+        upgrade::Ill,
     },
 };
 
@@ -34,8 +35,17 @@ pub(crate) struct Keeper {
     /// Everything that the anchor holds was handed over.
     pub(crate) is_complete: bool,
     pub(crate) held: [u16; 2],
-    /// Slots whose processes the program before this one in the same process had open.
-    pub(crate) opened: u16,
+    /// Processes of slots that are held here, by when each started.
+    pub(crate) processes: [Option<u64>; SLOTS],
+    /// Which program it is, and what is wrong with that.
+    pub(crate) version: u32,
+    pub(crate) ill: Option<Ill>,
+    /// Another program is to take its place.
+    pub(crate) has_successor: bool,
+    /// A daemon of it was up.
+    pub(crate) was_up: bool,
+    /// Without an anchor: when it may become one, and when it does whatever is being made.
+    pub(crate) alone: Option<(u64, u64)>,
     pub(crate) orphans: BTreeMap<(u32, u64), WireExit>,
     pub(crate) slots: [Option<Slot>; SLOTS],
     pub(crate) jobs: Vec<Job>,
@@ -67,6 +77,8 @@ pub(crate) struct Slot {
     pub(crate) untold: Vec<WireNotice>,
     /// Whether its run has a socket.
     pub(crate) reports: bool,
+    /// The anchor was told to hold its main process.
+    pub(crate) is_held: bool,
 }
 
 /// What a slot's latest run does.
@@ -113,6 +125,9 @@ pub(crate) enum Stage {
 pub(crate) enum Op {
     Hold(Way, SlotNo),
     Release(Way, SlotNo),
+    HoldProcess(SlotNo),
+    ReleaseProcess(SlotNo),
+    ToAnchor(ToAnchor),
     Submit(Box<Job>),
     /// Makes what is known of a slot its record.
     Write(SlotNo),
@@ -133,6 +148,10 @@ pub(crate) enum Op {
     Adopt(SlotNo, ChildPart),
     AdoptedAll,
     StartDaemon,
+    // Of its becoming another program.
+    Rest,
+    BecomeAnchor,
+    BecomeSuccessor,
 }
 
 impl Keeper {
@@ -165,7 +184,7 @@ impl Slot {
     pub(crate) fn new(record: SlotRecord, sequence: u64, phase: Phase) -> Self {
         let said = Said::of(&record.said);
         let first = ProcessId::default();
-        Self { record, sequence, phase, first, said, untold: Vec::new(), reports: false }
+        Self { record, sequence, phase, first, said, untold: Vec::new(), reports: false, is_held: false }
     }
 
     pub(crate) fn is_active(&self) -> bool {
@@ -197,6 +216,11 @@ impl World {
     /// One effect of the supervising thread; whether there was one.
     pub(crate) fn step_keeper(&mut self) -> Result<bool, Breach> {
         let Some(keeper) = &mut self.keeper else { return Ok(false) };
+        match keeper.ill {
+            Some(Ill::Hangs) => return Ok(false),
+            Some(Ill::Ends) => return self.end_ill_keeper(),
+            Some(Ill::Refuses | Ill::DaemonEnds) | None => {}
+        }
         let Some(op) = keeper.todo.pop_front() else { return self.keeper_event() };
         // What an effect leads to comes before what was to follow it.
         let mut rest = std::mem::take(&mut keeper.todo);
@@ -228,6 +252,12 @@ impl World {
         match op {
             Op::Hold(way, slot) => self.hold(way, slot),
             Op::Release(way, slot) => self.release(way, slot)?,
+            Op::HoldProcess(slot) => self.hold_process(slot),
+            Op::ReleaseProcess(slot) => self.release_process(slot),
+            Op::ToAnchor(message) => self.tell_anchor(message),
+            Op::Rest => return self.rest(),
+            Op::BecomeAnchor => self.become_anchor()?,
+            Op::BecomeSuccessor => self.become_successor()?,
             Op::Submit(job) => {
                 if let Some(keeper) = &mut self.keeper {
                     keeper.jobs.push(*job);
@@ -316,7 +346,7 @@ impl World {
 
     /// Takes in one of the things that have happened.
     fn keeper_event(&mut self) -> Result<bool, Breach> {
-        const KINDS: usize = 7;
+        const KINDS: usize = 9;
         let first = self.dice.below(KINDS);
         for kind in (0..KINDS).map(|step| (first + step) % KINDS) {
             let happened = match kind {
@@ -326,6 +356,8 @@ impl World {
                 3 => self.drained_event(),
                 4 => self.leader_events(),
                 5 => self.word_event(),
+                6 => self.alone_event(),
+                7 => self.successor_event(),
                 _ => self.timer_event(),
             };
             if happened {
@@ -340,27 +372,11 @@ impl World {
         let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.has_anchor) else { return false };
         match keeper.inbox.pop_front() {
             Some(FromAnchor::Orphan(pid, start, exit)) => self.orphan(pid, start, exit),
-            Some(FromAnchor::Held(..) | FromAnchor::Complete) => {}
+            Some(FromAnchor::Held(..) | FromAnchor::HeldProcess(..) | FromAnchor::Complete) => {}
             None if self.anchor.is_none() => self.go_on_alone(),
             None => return false,
         }
         true
-    }
-
-    fn go_on_alone(&mut self) {
-        let Some(keeper) = &mut self.keeper else { return };
-        keeper.has_anchor = false;
-        self.sights.alone += 1;
-        let mut silent = Vec::new();
-        for (number, slot) in keeper.slots.iter_mut().enumerate() {
-            if let Some(Slot { phase: Phase::Live { parent, is_silent }, .. }) = slot
-                && *parent == Parent::Anchor
-            {
-                *parent = Parent::Elsewhere;
-                silent.extend(is_silent.then_some(number));
-            }
-        }
-        silent.into_iter().for_each(|slot| self.process_ended(slot));
     }
 
     fn request_event(&mut self) -> Result<bool, Breach> {
@@ -395,7 +411,7 @@ impl World {
             }
             ToKeeper::Acknowledge { slot, run, memo } => self.acknowledge(slot, run, memo, true),
             ToKeeper::Remember { slot, run, memo } => self.acknowledge(slot, run, memo, false),
-            ToKeeper::Up => {}
+            ToKeeper::Up => self.daemon_is_up(),
         }
         Ok(())
     }

@@ -12,9 +12,11 @@
 //! [`truth`] is told what really happens and by whom it was wanted, and holds everything that is told or done against it, after
 //! each move. Then comes a calm, in which everything must come to rest as it is wanted, and all must be written and told.
 //!
-//! An upgrade of the keeper is modelled as it is designed: `execve` in the same process between two batches, with its
-//! descriptors and what it knows of orphans, and without its threads.
+//! Anchors and keepers execute other programs in their own processes, and lose by that what is not kept: a keeper becomes another
+//! keeper, which asks the anchor for everything; an anchor that judged it well (`anchor/trial.rs`, the real one) follows, or has the
+//! old one back; and a keeper whose anchor died becomes an anchor. What such an anchor is handed goes through the real bytes.
 
+mod alone;
 mod anchor;
 mod begin;
 mod daemon;
@@ -29,6 +31,7 @@ mod start;
 mod strike;
 mod templates;
 mod truth;
+mod upgrade;
 mod world;
 
 use mainstay_model::SpawnFailureKind;
@@ -37,7 +40,7 @@ use mainstay_wire::{SlotPhase, WireExit, WireNotice};
 pub use fault::Fault;
 pub use replay::{replay_machine, storms_on_machines};
 pub use world::Sights;
-use {templates::Templates, world::World};
+use {templates::Templates, upgrade::NewProgram, world::World};
 
 /// Slots: that of the daemon, and four of services.
 const SLOTS: usize = 5;
@@ -63,13 +66,22 @@ enum Way {
 enum ToAnchor {
     Hold(Way, SlotNo),
     Release(Way, SlotNo),
+    /// The descriptor of the main process of a slot, by when that started.
+    HoldProcess(SlotNo, u64),
+    ReleaseProcess(SlotNo),
     Acknowledge(u32, u64),
+    /// The keeper is about to execute another program.
+    Upgrade(NewProgram),
+    Again,
+    Up,
+    Down,
 }
 
 /// What the anchor tells the keeper.
 #[derive(Clone, Copy, Debug)]
 enum FromAnchor {
     Held(Way, SlotNo),
+    HeldProcess(SlotNo, u64),
     Orphan(u32, u64, WireExit),
     Complete,
 }

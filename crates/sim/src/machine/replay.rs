@@ -54,7 +54,7 @@ pub fn storms_on_machines(
 
 impl Sights {
     /// Each with its name.
-    pub fn all(&self) -> [(&'static str, u64); 22] {
+    pub fn all(&self) -> [(&'static str, u64); 25] {
         [
             ("moves", self.moves),
             ("decisions", self.decisions),
@@ -78,6 +78,9 @@ impl Sights {
             ("set aside", self.aside),
             ("rotations", self.rotations),
             ("alone", self.alone),
+            ("became anchors", self.became),
+            ("upgrades followed", self.followed),
+            ("upgrades taken back", self.taken_back),
         ]
     }
 
@@ -105,6 +108,9 @@ impl Sights {
         self.aside += other.aside;
         self.rotations += other.rotations;
         self.alone += other.alone;
+        self.became += other.became;
+        self.followed += other.followed;
+        self.taken_back += other.taken_back;
     }
 }
 

@@ -32,7 +32,12 @@ impl Keeper {
             anchor_pid,
             is_complete: false,
             held: [0; 2],
-            opened: 0,
+            processes: [None; SLOTS],
+            version: 0,
+            ill: None,
+            has_successor: false,
+            was_up: false,
+            alone: None,
             orphans: BTreeMap::new(),
             slots: Default::default(),
             jobs: Vec::new(),
@@ -69,6 +74,7 @@ impl World {
         let Some(keeper) = &mut self.keeper else { return Ok(false) };
         match keeper.inbox.pop_front() {
             Some(FromAnchor::Held(way, slot)) => keeper.hold(way, slot),
+            Some(FromAnchor::HeldProcess(slot, start)) => keeper.processes[slot] = Some(start),
             Some(FromAnchor::Orphan(pid, start, exit)) => drop(keeper.orphans.insert((pid, start), exit)),
             Some(FromAnchor::Complete) => {
                 keeper.is_complete = true;
@@ -205,9 +211,20 @@ impl World {
             parent if keeper.has_anchor && parent == keeper.anchor_pid && parent != INIT => Parent::Anchor,
             _ => Parent::Elsewhere,
         };
+        let has_anchor = keeper.has_anchor;
+        let handed = keeper.processes[slot].filter(|start| *start == first.start_time);
         let Some(known) = &mut keeper.slots[slot] else { return Ok(()) };
         known.phase = Phase::Live { parent, is_silent: false };
         let run = known.record.run;
+        if parent != Parent::Anchor {
+            known.is_held = true;
+            // What the anchor handed over it still holds.
+            if handed.is_some() && has_anchor {
+                keeper.processes[slot] = None;
+            } else {
+                self.push(Op::HoldProcess(slot));
+            }
+        }
         if slot != DAEMON {
             self.push(Op::Tell(FromKeeper::Started { slot, run, pid: first.pid }));
             self.push(Op::TellNotices(slot));
@@ -226,7 +243,9 @@ impl World {
         let Some(keeper) = &mut self.keeper else { return };
         let status = keeper.orphans.get(&(first.pid, first.start_time)).copied();
         let Some(known) = &mut keeper.slots[slot] else { return };
-        let kept = self.truth.exit_of(slot, self.kernel.keeps_exits && keeper.opened & (1 << slot) != 0);
+        let is_held = keeper.processes[slot].take_if(|start| *start == first.start_time).is_some();
+        known.is_held = is_held;
+        let kept = self.truth.exit_of(slot, self.kernel.keeps_exits && is_held);
         let (exit, is_with_anchor) = (status.unwrap_or(kept), status.is_some());
         known.phase = Phase::Ending { exit, zombie: false, is_with_anchor };
         let run = known.record.run;
@@ -275,8 +294,12 @@ impl World {
                 // Its log took nothing when it ended, and the keeper before died before it did.
                 keeper.pump.orders.extend([Order::Attach(slot), Order::Drain(slot, run)]);
             }
+            let has_process = keeper.processes[slot].take().is_some();
             if keeper.take_held(Way::Mail, slot) {
                 self.push(Op::Release(Way::Mail, slot));
+            }
+            if has_process {
+                self.push(Op::ReleaseProcess(slot));
             }
         }
         self.forget_strange();

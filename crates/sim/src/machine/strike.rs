@@ -7,10 +7,9 @@ use crate::{
     breach::Checked,
     dice::Dice,
     machine::{
-        DAEMON, SLOTS, Way, World,
+        DAEMON, SLOTS, SlotNo, World,
         keeper::{Keeper, Op, Phase, Slot, Stage},
         kernel::{INIT, Kernel, Role},
-        pump::Step,
     },
 };
 
@@ -60,6 +59,8 @@ enum Aim {
     LastWords,
     /// A program cannot be executed while log folders take nothing.
     Full,
+    /// An anchor that has become another program has statuses that nobody acknowledged.
+    Followed,
 }
 
 /// One strike.
@@ -84,10 +85,23 @@ impl Weather {
         // Most often nobody is: there is no such turn.
         let sluggish = dice.pick([1, 2, 3, 4, 5, 9, 9, 9, 9, 9]);
         let nothing = Aim::Nothing;
-        let aim =
-            dice.pick([nothing, nothing, nothing, nothing, Aim::Word, Aim::State, Aim::LastWords, Aim::Full]);
+        let aim = dice.pick([
+            nothing,
+            nothing,
+            nothing,
+            Aim::Followed,
+            Aim::Word,
+            Aim::State,
+            Aim::LastWords,
+            Aim::Full,
+        ]);
         // What is left in a pipe is there until a keeper comes that looks for it.
-        let every = if aim == Aim::Full { SELDOM } else { every };
+        let every = match aim {
+            Aim::Full => SELDOM,
+            // Judges need time.
+            Aim::Followed => 240,
+            Aim::Nothing | Aim::Word | Aim::State | Aim::LastWords => every,
+        };
         let sluggish = if aim == Aim::LastWords { ANCHORS_TURN } else { sluggish };
         Self { left: every, every, mood, aim, up_at: 0, sluggish, spoke: [0; SLOTS] }
     }
@@ -109,6 +123,7 @@ impl Weather {
         let hard = [Strike::Anchor, Strike::AnchorAndDaemon, Strike::AnchorAndKeeper, Strike::All];
         match (self.mood, dice.below(20)) {
             (_, 0) => Strike::Upgrade,
+            (_, 3..13) if self.aim == Aim::Followed => Strike::Upgrade,
             (_, 1 | 2) => Strike::Disk,
             (Mood::Hard | Mood::Dark, 3..7) => dice.pick(hard),
             (Mood::Dark, 7 | 8) => Strike::Power,
@@ -131,17 +146,22 @@ impl World {
             Aim::State => writes().is_some_and(|writing| (2..4).contains(&writing.stage)),
             Aim::LastWords => self.anchor.as_ref().is_some_and(|anchor| anchor.inbox.len() > 1),
             Aim::Full => !self.disk.is_full && keeper.is_some_and(|keeper| !keeper.jobs.is_empty()),
+            Aim::Followed => {
+                let anchor = self.anchor.as_ref().filter(|anchor| anchor.version > 0);
+                anchor.is_some_and(|anchor| anchor.orphans.iter().next().is_some())
+            }
         };
         let often = match self.weather.aim {
             Aim::LastWords => 3,
             Aim::Word => 30,
+            Aim::Followed => 20,
             Aim::Nothing | Aim::State | Aim::Full => 10,
         };
         if !is_now || !self.dice.chance(often) {
             return Ok(false);
         }
         match self.weather.aim {
-            Aim::Word | Aim::LastWords => self.kill_keeper()?,
+            Aim::Word | Aim::LastWords | Aim::Followed => self.kill_keeper()?,
             Aim::State if self.dice.chance(30) => self.cut_power()?,
             Aim::State => self.kill_daemon()?,
             Aim::Full => self.disk.is_full = true,
@@ -168,7 +188,10 @@ impl World {
                 self.kill_daemon().and_then(|()| self.kill_anchor()).and_then(|()| self.kill_keeper())
             }
             Strike::Power => self.cut_power(),
-            Strike::Upgrade => self.upgrade(),
+            Strike::Upgrade => {
+                self.upgrade();
+                Ok(())
+            }
             Strike::Disk => {
                 self.disk.is_full = !self.disk.is_full;
                 Ok(())
@@ -183,7 +206,7 @@ impl World {
         self.end_process(pid, WireExit::Signal(9))
     }
 
-    fn kill_keeper(&mut self) -> Checked {
+    pub(crate) fn kill_keeper(&mut self) -> Checked {
         let Some(keeper) = &self.keeper else { return Ok(()) };
         let pid = keeper.pid;
         self.sights.keepers += 1;
@@ -199,7 +222,7 @@ impl World {
     }
 
     /// What the keeper is about to write is written up to some place.
-    fn tear_writes(&mut self) {
+    pub(crate) fn tear_writes(&mut self) {
         let Some(keeper) = &self.keeper else { return };
         if let Some(Op::Write(slot)) = keeper.todo.front() {
             let (slot, only) = (*slot, self.dice.below(600));
@@ -252,13 +275,15 @@ impl World {
     /// The keeper hears from the kernel how children of the anchor end, if that keeps it (6.15), and if it has opened them.
     fn end_anchor(&mut self, pid: u32) {
         self.anchor = None;
-        let has_opened = self.keeper.as_ref().is_some_and(|keeper| !keeper.is_adopting);
-        if has_opened && self.kernel.keeps_exits {
-            return;
-        }
+        let keeper = self.keeper.as_ref().filter(|keeper| !keeper.is_adopting && self.kernel.keeps_exits);
+        // One that an earlier keeper was making is not looked at before its lock is free.
+        let is_known = |slot: &Slot| slot.phase != Phase::Locked;
+        let has_opened =
+            |slot: SlotNo| keeper.is_some_and(|keeper| keeper.slots[slot].as_ref().is_some_and(is_known));
         for process in &self.kernel.processes {
             if let Role::Run(slot, _) = process.role
                 && process.parent == pid
+                && !has_opened(slot)
             {
                 self.truth.parent_lost(slot);
             }
@@ -294,41 +319,5 @@ impl World {
         self.must_up = true;
         self.weather.up_at = self.now + self.dice.roll() % 20_000_000;
         Ok(())
-    }
-
-    /// The keeper becomes another program in the same process, when nothing of it is half done.
-    fn upgrade(&mut self) -> Checked {
-        let Some(keeper) = &mut self.keeper else { return Ok(()) };
-        let pump = &keeper.pump;
-        let is_quiet = keeper.todo.is_empty()
-            && keeper.jobs.is_empty()
-            && pump.step == Step::Idle
-            && pump.orders.is_empty()
-            && pump.drained.is_empty()
-            && pump.draining.is_none();
-        if !is_quiet {
-            return Ok(());
-        }
-        self.sights.upgrades += 1;
-        let mut next = Keeper::new(keeper.pid, keeper.anchor_pid);
-        next.todo.pop_front();
-        next.inbox = std::mem::take(&mut keeper.inbox);
-        next.orphans = std::mem::take(&mut keeper.orphans);
-        (next.has_anchor, next.is_complete) = (keeper.has_anchor, keeper.is_complete);
-        next.held = keeper.held;
-        for slot in 0..SLOTS {
-            if keeper.pump.attached[slot] {
-                next.hold(Way::Fifo, slot);
-            }
-            let is_live = |slot: &Slot| matches!(slot.phase, Phase::Live { .. });
-            next.opened |= u16::from(keeper.slots[slot].as_ref().is_some_and(is_live)) << slot;
-            if keeper.slots[slot].as_ref().is_some_and(|slot| slot.reports) {
-                next.hold(Way::Mail, slot);
-            }
-        }
-        self.known = Vec::new();
-        self.keepers += 1;
-        self.keeper = Some(next);
-        self.settle_pipes()
     }
 }

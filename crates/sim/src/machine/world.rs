@@ -81,6 +81,12 @@ pub struct Sights {
     pub rotations: u64,
     /// Keepers that went on alone.
     pub alone: u64,
+    /// Those of them that became anchors.
+    pub became: u64,
+    /// Upgrades that anchors followed, and that were taken back.
+    pub followed: u64,
+    /// See `followed`.
+    pub taken_back: u64,
 }
 
 /// The machine.
@@ -199,10 +205,12 @@ impl World {
         let daemon = daemon.filter(|at| *at < self.now + 1_000_000_000_000);
         let keeper = self.keeper.as_ref();
         let restart = keeper.and_then(|keeper| keeper.daemon_due);
+        let alone = keeper.and_then(|keeper| keeper.alone);
+        let alone = alone.map(|(from, overdue)| if from > self.now { from } else { overdue });
         let blocked = keeper.into_iter().flat_map(|keeper| keeper.pump.blocked).flatten();
         let blocked = blocked.filter(|_| !self.disk.is_full);
         let anchor = self.anchor.as_ref().and_then(Anchor::wake_at);
-        daemon.into_iter().chain(restart).chain(blocked).chain(anchor).min()
+        daemon.into_iter().chain(restart).chain(alone).chain(blocked).chain(anchor).min()
     }
 
     /// Between `clone` and `execve`.
@@ -338,6 +346,12 @@ impl World {
             self.note(|| "somebody brings it up".to_owned());
             return Ok(true);
         }
+        let is_ill = self.anchor.is_none() && self.keeper.as_ref().is_some_and(|keeper| keeper.ill.is_some());
+        if is_ill {
+            // Nobody is left who could take it back.
+            self.note(|| "somebody ends a program that does not work".to_owned());
+            return self.kill_keeper().map(|()| true);
+        }
         let Some(daemon) = &self.daemon else { return Ok(false) };
         if self.must_up && daemon.runner.is_some() {
             self.must_up = !self.ask(Request::Up, 1);
@@ -459,8 +473,12 @@ impl World {
         rest(daemon.is_idle() && keeper.todo.is_empty() && keeper.jobs.is_empty(), "something is under way")?;
         rest(keeper.pump.step == Step::Idle && !self.disk.buffer.state, "a batch is under way")?;
         rest(keeper.orphans.is_empty(), "a status of an orphan was never taken in")?;
-        let anchored = |anchor: &Anchor| anchor.orphans.iter().next().is_none();
-        rest(self.anchor.as_ref().is_none_or(anchored), "the anchor keeps a status that nobody wants")?;
+        let Some(anchor) = &self.anchor else { return rest(false, "there is no anchor") };
+        rest(anchor.orphans.iter().next().is_none(), "the anchor keeps a status that nobody wants")?;
+        rest(anchor.judged.is_none(), "a program is on trial for ever")?;
+        hold(anchor.version == keeper.version, Invariant::UpgradesJudged, || {
+            format!("the anchor is program {}, the keeper {}", anchor.version, keeper.version)
+        })?;
         let zombie = self.kernel.processes.iter().find(|process| process.is_zombie());
         rest(zombie.is_none(), "a zombie is left")?;
         self.truth.check_told()?;

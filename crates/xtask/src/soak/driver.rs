@@ -5,8 +5,8 @@
 //! nobody is there to see them, and then killed. Two victims are hit at once or with a small pause in between, in which the
 //! first may be in the middle of its recovery.
 //!
-//! Nobody but a user starts an anchor again. While the keeper lives it goes on alone, and an `up` changes nothing; when both
-//! are gone, `mainstay up -d` is run, as a service manager would.
+//! A keeper whose anchor died becomes one in its own process, and has another keeper and daemon. When both are gone,
+//! `mainstay up -d` is run, as a service manager would.
 //!
 //! Now and then `mainstay daemon upgrade` is run beside all that. In every other one nobody is hit, so that it comes about; blows
 //! fall into the rest: then it is taken back, or fails.
@@ -55,7 +55,8 @@ const RETURNING: Duration = Duration::from_secs(6);
 /// How long the three may take to be there again.
 const RECOVERY: Duration = Duration::from_secs(40);
 
-/// How long after its keeper a daemon may end: by itself, or by the next keeper. Nanoseconds.
+/// How long after its keeper, or the anchor in whose place that goes, a daemon may end: by itself, or by the next keeper.
+/// Nanoseconds.
 const FOLLOWING: u64 = 5_000_000_000;
 
 /// A time in which one of the three was not there. Nanoseconds of the monotonic clock.
@@ -70,9 +71,9 @@ pub(super) struct Window {
 const BLOWS: [(&[Role], u64); 7] = [
     (&[Role::Daemon], 8),
     (&[Role::Keeper], 14),
-    (&[Role::Anchor], 1),
+    (&[Role::Anchor], 4),
     (&[Role::Daemon, Role::Keeper], 7),
-    (&[Role::Anchor, Role::Daemon], 1),
+    (&[Role::Anchor, Role::Daemon], 2),
     (&[Role::Anchor, Role::Keeper], 1),
     (&[Role::Anchor, Role::Keeper, Role::Daemon], 1),
 ];
@@ -107,8 +108,8 @@ pub(super) struct Driver<'a> {
     three: Three,
     /// Those that live no more because of us.
     killed: HashSet<Identity>,
-    /// When the latest keeper was killed.
-    keeper_killed: Option<u64>,
+    /// When the latest keeper or anchor was killed.
+    above_killed: Option<u64>,
     /// Since when there is none.
     gone: BTreeMap<Role, u64>,
     /// Since when neither anchor nor keeper has taken over.
@@ -136,7 +137,7 @@ impl<'a> Driver<'a> {
             family: Family::default(),
             three: Three::new(),
             killed: HashSet::new(),
-            keeper_killed: None,
+            above_killed: None,
             gone: BTreeMap::new(),
             orphaned: None,
             up: None,
@@ -201,12 +202,12 @@ impl<'a> Driver<'a> {
         self.deeds.blows.values().sum()
     }
 
-    /// Waits until all three are there, or the two that can be.
+    /// Waits until all three are there.
     fn recover(&mut self) -> Result<()> {
         let deadline = Instant::now() + self.world.patience(RECOVERY);
         let is_there = |driver: &Self, role| driver.three.contains_key(&role);
         let is_idle = |driver: &Self| driver.up.is_none() && driver.upgrade.is_none();
-        while !(is_there(self, Role::Keeper) && is_there(self, Role::Daemon) && is_idle(self)) {
+        while !(Role::ALL.iter().all(|role| is_there(self, *role)) && is_idle(self)) {
             if Instant::now() > deadline {
                 bail!("not everything came back: there are {:?}", self.three);
             }
@@ -227,7 +228,10 @@ impl<'a> Driver<'a> {
             let mut after = seen.get(&role).copied().filter(living);
             if let Some(identity) = before.filter(|_| before != after) {
                 let lives = identity.open().is_some_and(|process| !process.is_zombie());
-                if lives && after.is_none() {
+                if seen.iter().any(|(other, it)| *other != role && *it == identity) {
+                    self.gone.entry(role).or_insert(now);
+                    self.note(&format!("the {} {} is another by now", role.word(), identity.pid))?;
+                } else if lives && after.is_none() {
                     // Looking may miss somebody.
                     after = before;
                 } else if !lives {
@@ -261,10 +265,10 @@ impl<'a> Driver<'a> {
         self.see_who_is_orphaned();
     }
 
-    /// One that nobody killed has ended. A daemon follows its keeper.
+    /// One that nobody killed has ended. A daemon follows its keeper, and that an anchor.
     fn went(&mut self, role: Role, identity: Identity, now: u64) -> Result<()> {
         let followed = |from: &u64| now.saturating_sub(*from) < FOLLOWING;
-        let follows = role == Role::Daemon && self.keeper_killed.as_ref().is_some_and(followed);
+        let follows = role == Role::Daemon && self.above_killed.as_ref().is_some_and(followed);
         let text = format!("{} {}", role.word(), identity.pid);
         let upgraded = self.upgrade.is_some() || self.upgraded.as_ref().is_some_and(followed);
         if upgraded && role != Role::Anchor {
@@ -375,8 +379,8 @@ impl<'a> Driver<'a> {
             self.gone.entry(*role).or_insert(monotonic_nanos());
             process.signal(Signal::KILL);
             self.killed.insert(*identity);
-            if *role == Role::Keeper {
-                self.keeper_killed = Some(monotonic_nanos());
+            if *role != Role::Daemon {
+                self.above_killed = Some(monotonic_nanos());
             }
             self.three.remove(role);
             self.deeds.kills += 1;
