@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn only_a_later_one_is_told_whatever_else_there_is() {
         assert_eq!(later_version(br#"{"of":[1],"version":3,"else":{}}"#, 2), Some(3));
-        for other in [&br#"{"version":2}"#[..], br#"{"version":"3"}"#, br#"{"versio":3}"#, b"3", b"{"] {
+        for other in [&br#"{"version":2}"#[..], br#"{"version":"3"}"#, br#"{"number":3}"#, b"3", b"{"] {
             assert_eq!(later_version(other, 2), None);
         }
     }

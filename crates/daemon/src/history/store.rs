@@ -10,7 +10,9 @@ use std::{
 
 use mainstay_model::{Exit, Kind, ServiceId};
 use mainstay_wire::Answer;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
 
 use super::{
     error::HistoryError,
@@ -109,9 +111,19 @@ impl Store {
 
     /// Opens the database of this path for reading; nothing is changed. `None`: whoever is making it has not come to its tables.
     pub(super) fn open_reading(path: &Path) -> Result<Option<Self>, HistoryError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::connect(path, flags)?;
-        let version = store.version()?;
+        let open = |access| {
+            let store = Self::connect(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+            store.version().map(|version| (store, version))
+        };
+        let (store, version) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            // A daemon that was killed left something that has to be taken in first, which takes the right to write.
+            Err(HistoryError::Database { source, .. })
+                if source.sqlite_error_code() == Some(ErrorCode::ReadOnly) =>
+            {
+                open(OpenFlags::SQLITE_OPEN_READ_WRITE)?
+            }
+            opened => opened?,
+        };
         Ok((version > 0).then_some(store))
     }
 

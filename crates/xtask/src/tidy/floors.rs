@@ -64,6 +64,7 @@ const HEAVY: &[&[&str]] = &[RUNTIMES, NETWORKS];
 /// Every room that there is or will be.
 pub(super) const ROOMS: &[Room] = &[
     room("model", Place::Floor(0), HEAVY),
+    room("macros", Place::Floor(0), HEAVY),
     room("decide", Place::Floor(1), HEAVY),
     room("native", Place::Floor(1), HEAVY),
     room("config", Place::Floor(1), HEAVY),
@@ -75,7 +76,6 @@ pub(super) const ROOMS: &[Room] = &[
     room("keeper", Place::Floor(3), HEAVY),
     room("runner", Place::Floor(3), &[]),
     room("daemon", Place::Floor(4), &[&["axum", "async-nats", "lettre"]]),
-    room("macros", Place::Floor(0), HEAVY),
     room("mainstay", Place::Floor(4), &[&["rustls", "async-nats", "lettre"]]),
     room("http", Place::Floor(5), &[]),
     room("nats", Place::Floor(5), &[&["axum"]]),
