@@ -49,6 +49,9 @@ const BYTES_LIMIT: i64 = 512 << 20;
 /// How long a row is kept.
 const AGE_LIMIT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
+/// So many of the latest rows are kept however old they are: a clock that jumps forward by years makes all of them old.
+const AGELESS_ROWS: i64 = 10_000;
+
 /// Services whose numbers are known without asking; beyond that all are forgotten, with those of which no row is left.
 pub(super) const NUMBERS_LIMIT: usize = 10_000;
 
@@ -63,13 +66,15 @@ pub(super) struct Bounds {
     pub(super) rows: i64,
     /// At most so many bytes of the file.
     pub(super) bytes: i64,
-    /// At most that long.
+    /// At most that long,
     pub(super) age: Duration,
+    /// but for so many of the latest.
+    pub(super) ageless: i64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { rows: ROWS_LIMIT, bytes: BYTES_LIMIT, age: AGE_LIMIT }
+        Self { rows: ROWS_LIMIT, bytes: BYTES_LIMIT, age: AGE_LIMIT, ageless: AGELESS_ROWS }
     }
 }
 
@@ -384,7 +389,8 @@ fn signed(number: u64) -> i64 {
 /// moves to the end, where it is not in the way; its time stays.
 fn prune(connection: &Connection, bounds: &Bounds, now: i64, most: usize) -> rusqlite::Result<()> {
     let too_old = now.saturating_sub(i64::try_from(bounds.age.as_nanos()).unwrap_or(i64::MAX));
-    let mut excess = excess(connection, bounds)?;
+    let (mut excess, rows) = excess(connection, bounds)?;
+    let mut aged = rows - bounds.ageless;
     let mut oldest =
         connection.prepare("SELECT seq, time, service, wanted FROM event ORDER BY seq LIMIT 1")?;
     for _ in 0..most {
@@ -395,7 +401,7 @@ fn prune(connection: &Connection, bounds: &Bounds, now: i64, most: usize) -> rus
         else {
             return Ok(());
         };
-        if excess <= 0 && time >= too_old {
+        if excess <= 0 && (time >= too_old || aged <= 0) {
             return Ok(());
         }
         let moved = wanted && is_latest(connection, service, time, seq)?;
@@ -406,17 +412,18 @@ fn prune(connection: &Connection, bounds: &Bounds, now: i64, most: usize) -> rus
         };
         connection.execute(act, [seq])?;
         excess -= 1;
+        aged -= 1;
     }
     Ok(())
 }
 
-/// How many rows there are too many. Rows are numbered without gaps, but for those that moved.
-fn excess(connection: &Connection, bounds: &Bounds) -> rusqlite::Result<i64> {
+/// How many rows there are too many, and how many there are. Rows are numbered without gaps, but for those that moved.
+fn excess(connection: &Connection, bounds: &Bounds) -> rusqlite::Result<(i64, i64)> {
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let rows = number("SELECT coalesce((SELECT max(seq) FROM event) - (SELECT min(seq) FROM event) + 1, 0)")?;
     let pages = number("PRAGMA page_count")? - number("PRAGMA freelist_count")?;
     let too_large = pages * number("PRAGMA page_size")? > bounds.bytes;
-    Ok(if too_large { i64::MAX } else { rows - bounds.rows })
+    Ok((if too_large { i64::MAX } else { rows - bounds.rows }, rows))
 }
 
 fn is_latest(connection: &Connection, service: Option<i64>, time: i64, seq: i64) -> rusqlite::Result<bool> {

@@ -272,7 +272,8 @@ fn too_many_too_old_and_too_large_is_forgotten_in_small_steps() {
     assert_eq!(folder.all().len(), 1);
 
     let aged = Folder::with(&[row(0, "api", PhaseName::Running), row(50, "api", PhaseName::Running)]);
-    aged.add(&[row(100, "api", PhaseName::Running)], &Bounds { age: Duration::from_secs(60), ..bounds });
+    let bounds = Bounds { age: Duration::from_secs(60), ageless: 0, ..bounds };
+    aged.add(&[row(100, "api", PhaseName::Running)], &bounds);
     assert_eq!(times(&aged.all()), ["00:50", "01:40"]);
 
     let large = Folder::new();
@@ -284,6 +285,18 @@ fn too_many_too_old_and_too_large_is_forgotten_in_small_steps() {
     let size = fs::metadata(large.path()).unwrap().len();
     assert!((200_000..400_000).contains(&size), "{size}");
     assert_eq!(large.all().last().unwrap().time, text(at(6399)));
+}
+
+#[test]
+fn a_clock_that_jumps_by_years_costs_no_history() {
+    let year = 365 * 24 * 60 * 60;
+    let folder = Folder::with(&[row(0, "api", PhaseName::Starting), row(1, "api", PhaseName::Running)]);
+    folder.add(&[row(20 * year, "api", PhaseName::Stopping)], &Bounds::default());
+    folder.add(&[row(2, "api", PhaseName::Stopped)], &Bounds::default());
+    assert_eq!(folder.all().len(), 4);
+    let few = Bounds { ageless: 2, ..Bounds::default() };
+    folder.add(&[row(20 * year, "api", PhaseName::Starting)], &few);
+    assert_eq!(folder.all().len(), 3, "the row of now is one that stopped the forgetting");
 }
 
 #[test]
