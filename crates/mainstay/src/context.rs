@@ -17,6 +17,8 @@ use crate::{
     Error, Explained, Result,
     body::AnyConfig,
     controller::{Order, Outlet},
+    hosting::{Hosted, Surroundings},
+    listen::Listener,
     panics::guarded,
 };
 
@@ -35,6 +37,7 @@ struct Inner {
     trigger: Notify,
     orders: mpsc::Sender<Order>,
     outlet: Arc<dyn Outlet>,
+    surroundings: Arc<Surroundings>,
     explained: Vec<Explained>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     config: Mutex<Offer>,
@@ -64,6 +67,7 @@ impl Context {
         explained: Vec<Explained>,
         orders: mpsc::Sender<Order>,
         outlet: Arc<dyn Outlet>,
+        surroundings: Arc<Surroundings>,
     ) -> Self {
         Self(Arc::new(Inner {
             name,
@@ -72,6 +76,7 @@ impl Context {
             trigger: Notify::new(),
             orders,
             outlet,
+            surroundings,
             explained,
             tasks: Mutex::default(),
             config: Mutex::default(),
@@ -95,6 +100,24 @@ impl Context {
             "1" => self.0.name.to_owned(),
             instance => format!("{}@{instance}", self.0.name),
         }
+    }
+
+    /// What it is called by who launched it, `launcher.runner`; `None` when nobody gave it such a name.
+    ///
+    /// ```
+    /// # use mainstay::Context;
+    /// fn greeting(ctx: &Context) -> String {
+    ///     format!("this is {}", ctx.runner_id().unwrap_or(ctx.name()))
+    /// }
+    /// ```
+    pub fn runner_id(&self) -> Option<&str> {
+        self.0.surroundings.runner_id.as_deref()
+    }
+
+    /// The sockets that somebody opened for this process before it began (`LISTEN_FDS`), in their order. The services of one
+    /// process share them.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.0.surroundings.listeners
     }
 
     /// Each setting's value and where it came from.
@@ -146,11 +169,12 @@ impl Context {
             ));
             return self.order(Order::Fail(error));
         }
-        tasks.push(tokio::task::spawn_local(async move {
+        let host = self.0.surroundings.host.clone();
+        tasks.push(tokio::task::spawn_local(Hosted::new(host, async move {
             if let Err(error) = guarded(task).await {
                 ctx.order(Order::Fail(error.while_doing(what)));
             }
-        }));
+        })));
     }
 
     /// Does on another thread what would hold up this one.
@@ -161,6 +185,11 @@ impl Context {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let span = self.0.surroundings.host.as_ref().map(|host| host.span.clone());
+        let work = move || match span {
+            Some(span) => span.in_scope(work),
+            None => work(),
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(error) => Err(error.into()),

@@ -9,6 +9,7 @@ use crate::{
     Context, Ending, Error, Registration,
     body::{AnyConfig, Body, Job, Lived},
     guard::Guard,
+    hosting::Surroundings,
     panics::{guarded, guarded_call},
     settings::{ConfigProblem, Explained},
 };
@@ -54,6 +55,7 @@ pub(crate) struct Life {
     pub(crate) limits: TimeLimits,
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) guard: Arc<Guard>,
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
 /// How long things may take.
@@ -109,7 +111,9 @@ impl Life {
                 explained,
                 send.clone(),
                 Arc::clone(&self.outlet),
+                Arc::clone(&self.surroundings),
             );
+            let _tasks = Dropped(&ctx);
             match self.round(config, &ctx, &mut orders).await {
                 Ok(Round::Over) => return Ending::Done,
                 Ok(Round::Again) => tracing::info!("it is made anew"),
@@ -276,6 +280,16 @@ impl Life {
             Ok(stopped) => stopped.map_err(|error| Failure::from(error.while_doing("its stop failed"))),
             Err(_) => Err(too_late("stop", limit)),
         }
+    }
+}
+
+/// When the whole life is dropped, its tasks are as well.
+struct Dropped<'a>(&'a Context);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.abort_tasks();
     }
 }
 

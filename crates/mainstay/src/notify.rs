@@ -14,6 +14,9 @@ use std::{
     time::Duration,
 };
 
+/// The variable that names a descriptor which takes one newline when the service is ready (`notification-fd` of s6).
+const READY_VARIABLE: &str = "MAINSTAY_READY_FD";
+
 /// Whom to tell.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier {
@@ -35,7 +38,7 @@ impl Notifier {
             Some((UnixDatagram::unbound().ok()?, address.ok()?))
         });
         let number =
-            env::var("READY_FD").ok().and_then(|text| text.parse::<RawFd>().ok()).filter(|fd| *fd > 2);
+            env::var(READY_VARIABLE).ok().and_then(|text| text.parse::<RawFd>().ok()).filter(|fd| *fd > 2);
         let descriptor =
             number.and_then(|number| mainstay_host::kept_descriptor(number).ok()).map(File::from);
         Self { socket, descriptor: Mutex::new(descriptor), watchdog: watchdog() }
