@@ -4,12 +4,15 @@ use std::{
     any::Any,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc},
     task::JoinHandle,
 };
 
@@ -33,7 +36,9 @@ struct Inner {
     name: &'static str,
     instance: String,
     /// Whether it is to go on.
-    running: watch::Sender<bool>,
+    running: AtomicBool,
+    /// It is not any more.
+    stopped: Notify,
     trigger: Notify,
     orders: mpsc::Sender<Order>,
     outlet: Arc<dyn Outlet>,
@@ -72,7 +77,8 @@ impl Context {
         Self(Arc::new(Inner {
             name,
             instance,
-            running: watch::Sender::new(true),
+            running: AtomicBool::new(true),
+            stopped: Notify::new(),
             trigger: Notify::new(),
             orders,
             outlet,
@@ -127,14 +133,17 @@ impl Context {
 
     /// Whether it is to go on; false from the moment at which it is asked to stop.
     pub fn is_running(&self) -> bool {
-        *self.0.running.borrow()
+        self.0.running.load(Ordering::SeqCst)
     }
 
     /// Waits until it is asked to stop.
     pub async fn stopped(&self) {
-        let mut running = self.0.running.subscribe();
-        // The sender lives as long as we do.
-        let _ = running.wait_for(|running| !running).await;
+        let mut stopped = std::pin::pin!(self.0.stopped.notified());
+        // It counts from here on: a stop between the look and the wait is not missed.
+        stopped.as_mut().enable();
+        if self.is_running() {
+            stopped.await;
+        }
     }
 
     /// Waits for this time, or until it is asked to stop; whether the time has passed.
@@ -272,7 +281,8 @@ impl Context {
 
     /// From now on it is to stop.
     pub(crate) fn end(&self) {
-        self.0.running.send_replace(false);
+        self.0.running.store(false, Ordering::SeqCst);
+        self.0.stopped.notify_waiters();
     }
 
     pub(crate) async fn triggered(&self) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mainstay_config::{Inputs, Problem, Problems, Source, load_for};
-use mainstay_model::{Probe, ReadyCheck, Reload, Runner, Signal, Spec};
+use mainstay_model::{Command, Hooks, Probe, ReadyCheck, Reload, Runner, Signal, Spec};
 
 use crate::{Registration, Registry, controller::TimeLimits, settings::local_of};
 
@@ -102,6 +102,11 @@ impl Blueprint {
                 "a task shares its process with others and has no `{setting}` of its own; say runner = \"process\""
             ));
         }
+        // Nothing is run for it unless it says so: what a process would be made of is no part of it.
+        if !runs_commands(&spec) {
+            spec.inherited = BTreeMap::new();
+        }
+        spec.command = Command::unknown();
         // As the process of a service would be told; the guard sees whether it lives.
         if let Some(span) = spec.watchdog.take() {
             spec.env.insert(WATCHDOG_VARIABLE.to_owned(), span.as_micros().to_string());
@@ -109,6 +114,15 @@ impl Blueprint {
         spec.reload = spec.reload.or(Some(Reload::Signal(Signal::HUP)));
         Ok(spec)
     }
+}
+
+/// Whether something beside itself is run for it.
+fn runs_commands(spec: &Spec) -> bool {
+    let is_command = |probe: &Probe| matches!(probe, Probe::Exec(_));
+    let ready = spec.ready.as_ref().and_then(|ready| probe(&ready.check)).is_some_and(is_command);
+    let health = spec.health.as_ref().is_some_and(|health| is_command(&health.probe));
+    let reload = matches!(spec.reload, Some(Reload::Command(_)));
+    ready || health || reload || spec.hooks != Hooks::default()
 }
 
 /// What of its checks is not looked at here.

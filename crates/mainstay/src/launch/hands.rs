@@ -56,6 +56,11 @@ impl Hands {
         Self { blueprint, guard, listeners, ear, runs, hooks, folder: Folder::default() }
     }
 
+    /// Whether something runs that was made here.
+    pub(crate) fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     fn tell(&self, id: &ServiceId, event: Event) {
         // When nobody hears any more, all is over.
         let _ = self.ear.send(Heard::Event(id.clone(), event));

@@ -28,6 +28,8 @@ pub(crate) struct MainLoop {
     asked: mpsc::Receiver<Asked>,
     notifier: Arc<Notifier>,
     progress: Progress,
+    /// Whether something had failed when all was asked to end.
+    has_failed: bool,
 }
 
 /// How far the whole is.
@@ -58,16 +60,19 @@ impl MainLoop {
         );
         let notifier = Arc::clone(&process.notifier);
         let (runner, progress) = (Runner::new(hands), Progress::Starting);
-        Self { runner, blueprint, names, heard, asked, notifier, progress }
+        Self { runner, blueprint, names, heard, asked, notifier, progress, has_failed: false }
     }
 
     /// Runs these, to the end of all.
     pub(crate) async fn run(mut self, specs: Vec<Spec>) -> Ending {
         self.apply(specs);
         loop {
-            self.announce();
-            if self.is_over() {
-                return self.ending();
+            // While more is to be heard, both would be looked at in vain, at the cost of all services.
+            if self.heard.is_empty() {
+                self.announce();
+                if self.is_over() {
+                    return self.ending();
+                }
             }
             let wake = self.runner.project().wake_at();
             let due = async {
@@ -114,7 +119,9 @@ impl MainLoop {
         let ids: Vec<ServiceId> = self.runner.project().ids().cloned().collect();
         let changes = match self.progress {
             Progress::Starting | Progress::Running => {
+                self.has_failed = self.ending() == Ending::Failed;
                 self.notifier.stopping("stopping");
+                tracing::info!("it was asked to end: everything is stopped, each before what it depends on");
                 self.runner.stop(now(), &ids)
             }
             Progress::Ending => {
@@ -193,7 +200,10 @@ impl MainLoop {
     }
 
     /// Nothing runs, nothing waits for its time, and what waits for another waits in vain.
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
+        if self.runner.execution().has_runs() {
+            return false;
+        }
         let project = self.runner.project();
         let is_live =
             |id: &ServiceId| project.service(id).is_some_and(|service| service.phase().live().is_some());
@@ -215,7 +225,7 @@ impl MainLoop {
                 | Phase::Completed => false,
             })
         };
-        if project.ids().any(failed) { Ending::Failed } else { Ending::Done }
+        if self.has_failed || project.ids().any(failed) { Ending::Failed } else { Ending::Done }
     }
 }
 
