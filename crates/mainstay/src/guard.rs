@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +24,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) struct Guard {
     watched: Mutex<Watched>,
     changed: Condvar,
+    /// Done before the process is ended.
+    last_act: OnceLock<fn()>,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +71,12 @@ impl Guard {
         Armed { guard: Arc::clone(self), key: (at, number) }
     }
 
+    /// What is to be done before the process is ended, by whoever is not held up.
+    pub(crate) fn before_end(&self, act: fn()) {
+        // There is one launcher in a process.
+        let _ = self.last_act.set(act);
+    }
+
     /// `who` has the thread from now on.
     pub(crate) fn begin_turn(&self, who: &'static str, limit: Duration) {
         let mut watched = self.locked();
@@ -91,6 +99,9 @@ impl Guard {
             let now = Instant::now();
             if let Some(words) = watched.over(now) {
                 tracing::error!("{words}: the process ends");
+                if let Some(act) = self.last_act.get() {
+                    act();
+                }
                 std::process::exit(i32::from(Ending::TimedOut.code()));
             }
             look_at = watched.next_look(look_at, now);

@@ -1,10 +1,10 @@
 //! A process of its own: made, listened to, and let go when it has ended. Why it is made is not known here.
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsFd as _, OwnedFd},
-    rc::Rc,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -29,7 +29,19 @@ pub(crate) struct Making {
 
 /// A process of ours, in a group of its own.
 #[derive(Clone, Debug)]
-pub(crate) struct Child(Rc<Process>);
+pub(crate) struct Child(Arc<Process>);
+
+/// Those that have not ended: when this process has to end at once, so have they.
+static LIVE: Mutex<BTreeMap<u32, Arc<Process>>> = Mutex::new(BTreeMap::new());
+
+fn live() -> MutexGuard<'static, BTreeMap<u32, Arc<Process>>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Kills whatever lives.
+pub(crate) fn kill_all() {
+    live().values().for_each(|process| process.signal_group(Signal::KILL));
+}
 
 impl Child {
     pub(crate) fn make(making: &Making) -> Result<Self, SpawnFailure> {
@@ -45,7 +57,9 @@ impl Child {
             record: None,
             limits: &Limits::unchanged(),
         };
-        mainstay_host::spawn(&request).map(|process| Self(Rc::new(process)))
+        let process = Arc::new(mainstay_host::spawn(&request)?);
+        live().insert(process.pid, Arc::clone(&process));
+        Ok(Self(process))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -74,6 +88,8 @@ impl Child {
         }
         let exit = self.0.peek().ok().flatten().unwrap_or(Exit::Unknown);
         self.0.signal_group(Signal::KILL);
+        // No longer known by its number once that is free.
+        live().remove(&self.0.pid);
         self.0.reap();
         exit
     }

@@ -52,6 +52,7 @@ pub(crate) fn launch(launch: Launch) -> Result<Ending, (Ending, String)> {
             format!("there is no service `{unknown}`; there are: {}", known.join(", ")),
         ));
     }
+    process.guard.before_end(child::kill_all);
     let asked = process.asked().map_err(failed)?;
     let life = MainLoop::new(&process, blueprint, launch.names, asked);
     process.run(async move { life.run(specs).await }).map_err(failed)

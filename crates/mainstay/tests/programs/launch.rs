@@ -173,7 +173,8 @@ depends_on = { once = "completed" }
 }
 
 fn hog() {
-    let file = "[service.hog]\nuse = \"hog\"\nrunner = \"task\"\n[service.greeter]\nuse = \"greeter\"\nrunner = \"task\"\n";
+    // What it made ends with it: it would have kept our end of standard error open for a minute.
+    let file = "[service.apart]\ncommand = [\"sleep\", \"60\"]\n[service.hog]\nuse = \"hog\"\ndepends_on = [\"apart\"]\nrunner = \"task\"\n[service.greeter]\nuse = \"greeter\"\nrunner = \"task\"\n";
     let mut running = launched(file).begin();
     running.until("begins");
     running.signal(Signal::TERM);
