@@ -153,7 +153,7 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         "runner",
         Shape::Word(RUNNER),
         "\"process\"",
-        "What `PROGRAM launch FILE` makes of it. `mainstay up` runs each service as a process, whatever is said here.",
+        "What `PROGRAM launch FILE` makes of it. `mainstay up` runs each service as a process, whatever is said here. A task shares user, directory and environment with the others of its process; its `env` only sets settings of its own.",
     ),
     Setting::later("limits", "Bounds of memory, processor, tasks and files."),
     Setting::later("recovery", "Restarts a service that uses too much for too long."),
