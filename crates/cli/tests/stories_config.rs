@@ -206,7 +206,7 @@ fn explain_tells_where_each_value_comes_from() {
     for line in [
         "  env.PATH                    ",
         "  instances                   1 ",
-        "default: as soon as it runs; a oneshot: when it completed\n",
+        "default: as soon as it runs; with `use` and no `command`: when it says so (`notify`); a oneshot: when it completed\n",
         "  env.DB_PASSWORD             (hidden; --show-values) ",
     ] {
         assert!(api.contains(line), "{line} in\n{api}");

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::{
     Code, expand,
     report::{Place, Report},
-    setting::{Setting, Shape},
+    setting::{Keys, Setting, Shape},
     trail::Trail,
     tree::{Data, Value},
 };
@@ -82,6 +82,7 @@ impl Check<'_> {
                 self.value(value, fitting, &Spot { also, ..spot.clone() })
             }
             Shape::Command => self.command(value, spot),
+            Shape::Any => self.any(value, spot),
             Shape::Text
             | Shape::Scalar
             | Shape::Duration(_)
@@ -104,6 +105,23 @@ impl Check<'_> {
         let checked: Vec<Option<Value>> = items.into_iter().map(|item| self.value(item, of, &spot)).collect();
         let items: Option<Vec<Value>> = checked.into_iter().collect();
         Some(Value { place: value.place, data: Data::List(items?) })
+    }
+
+    /// What only the service knows: its variables are replaced, and nothing else is looked at.
+    fn any(&mut self, value: Value, spot: &Spot) -> Option<Value> {
+        let Value { place, data } = value;
+        let data = match data {
+            Data::Text(text) => Data::Text(self.expanded(&text, &place)?),
+            list @ Data::List(_) => {
+                self.list(Value { place: place.clone(), data: list }, &Shape::Any, spot)?.data
+            }
+            table @ Data::Table(_) => {
+                let table = Value { place: place.clone(), data: table };
+                self.map(table, Keys::Settings, &Shape::Any, spot)?.data
+            }
+            data => data,
+        };
+        Some(Value { place, data })
     }
 
     fn wrong_type(&mut self, value: &Value, shape: &Shape, spot: &Spot) {

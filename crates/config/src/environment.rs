@@ -31,8 +31,12 @@ const INHERITED: [&str; 5] = ["PATH", "HOME", "USER", "LANG", "TZ"];
 const LOCALE: &str = "LC_";
 
 /// What a service takes over from the caller: the usual ones and these.
-pub(crate) fn inherited(callers: &Variables, names: &[&str]) -> Variables {
-    let wanted = |name: &str| INHERITED.contains(&name) || name.starts_with(LOCALE) || names.contains(&name);
+pub(crate) fn inherited(callers: &Variables, names: &[impl AsRef<str>]) -> Variables {
+    let wanted = |name: &str| {
+        INHERITED.contains(&name)
+            || name.starts_with(LOCALE)
+            || names.iter().any(|known| known.as_ref() == name)
+    };
     callers
         .iter()
         .filter(|(name, value)| wanted(name) && variable_name(name) && !value.contains('\0'))

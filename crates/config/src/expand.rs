@@ -68,6 +68,17 @@ pub(crate) fn variables(
     if faults.is_empty() { Ok((out, used)) } else { Err(faults) }
 }
 
+/// The text with its variables and `{instance}` replaced, as in a file.
+///
+/// # Errors
+/// What is wrong with it, and what to do, in one sentence each.
+pub fn replaced(text: &str, known: &BTreeMap<String, String>, number: &str) -> Result<String, Vec<String>> {
+    let replaced = variables(text, known).map(|(text, _)| text.replace("{instance}", number));
+    replaced.map_err(|faults| {
+        faults.into_iter().map(|fault| format!("{}: {}", fault.message, fault.help)).collect()
+    })
+}
+
 /// What stands for `${inside}`.
 fn one<'a>(inside: &'a str, variables: &'a BTreeMap<String, String>) -> Result<(&'a str, Used), Fault> {
     let name_end = inside.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inside.len());

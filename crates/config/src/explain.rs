@@ -314,7 +314,7 @@ fn in_force(key: &Key, spec: &Spec) -> Option<Said> {
 
 fn is_secret(key: &Key, value: &Said, origin: &Origin) -> bool {
     let variable = match key.parts() {
-        [.., above, name] if above == "env" => names_secret(name),
+        [.., above, name] if above == "env" || above == "config" => names_secret(name),
         _ => false,
     };
     variable || matches!(origin, Origin::EnvFile { .. }) || holds_password(&value.plain())

@@ -145,6 +145,7 @@ fn step(shape: &Shape, part: &str, path: &str) -> Result<Option<Shape>, KeyError
         | Shape::Word(_)
         | Shape::Command
         | Shape::List(_) => Err(nothing_below(path)),
+        Shape::Any => Ok(Some(Shape::Any)),
     }
 }
 

@@ -109,6 +109,7 @@ fn merge(lower: Entry, upper: Entry, shape: &Shape, trail: &mut Trail) -> Entry 
         | Shape::Factor
         | Shape::Word(_)
         | Shape::Command
+        | Shape::Any
         | Shape::List(_) => replace(&lower, upper, trail),
     }
 }

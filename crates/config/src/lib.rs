@@ -42,14 +42,14 @@ mod tree;
 mod value;
 
 pub use edit::{EditError, Edited, depth, set, unset};
-pub use expand::{Used, UsedBy};
+pub use expand::{Used, UsedBy, replaced};
 pub use explain::explain;
 pub use fingerprint::fingerprint;
 pub use inputs::{Inputs, Source};
 pub use key::{Key, KeyError};
 pub use origin::{Explained, Layer, Location, Origin, Overridden, Section};
 pub use problem::{Code, Problem, Problems};
-pub use project::{Project, load, load_scaled};
+pub use project::{Project, load, load_for, load_scaled};
 pub use reference::reference;
 pub use said::Said;
 pub use schema::schema;

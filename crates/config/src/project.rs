@@ -46,12 +46,20 @@ pub fn load(inputs: &Inputs<'_>) -> Result<Project, Problems> {
     read(inputs).map(|reading| reading.project)
 }
 
+/// Reads a project for `program`, which runs its own services from it: a `use` that names no program means it.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(inputs: &Inputs<'_>, program: &str) -> Result<Project, Problems> {
+    read_scaled(inputs, &BTreeMap::new(), Some(program)).map(|reading| reading.project)
+}
+
 /// Reads a project as if its files said these numbers of `instances`. The fingerprint is that of the files as they are.
 ///
 /// # Errors
 /// As [`load`]; a number that is out of range has the place of the service, or of what its file says.
 pub fn load_scaled(inputs: &Inputs<'_>, instances: &BTreeMap<ServiceName, u32>) -> Result<Project, Problems> {
-    read_scaled(inputs, instances).map(|reading| reading.project)
+    read_scaled(inputs, instances, None).map(|reading| reading.project)
 }
 
 /// A project, and how it came to be.
@@ -64,10 +72,14 @@ pub(crate) struct Reading {
 
 /// Reads a project, and notes where everything comes from.
 pub(crate) fn read(inputs: &Inputs<'_>) -> Result<Reading, Problems> {
-    read_scaled(inputs, &BTreeMap::new())
+    read_scaled(inputs, &BTreeMap::new(), None)
 }
 
-fn read_scaled(inputs: &Inputs<'_>, instances: &BTreeMap<ServiceName, u32>) -> Result<Reading, Problems> {
+fn read_scaled(
+    inputs: &Inputs<'_>,
+    instances: &BTreeMap<ServiceName, u32>,
+    program: Option<&str>,
+) -> Result<Reading, Problems> {
     let (mut report, mut trail) = (Report::default(), Trail::default());
     let mut trees: Vec<Table> = inputs.base.iter().map(|source| parse(source, &mut report)).collect();
     let local = inputs.local.as_ref().map(|source| parse(source, &mut report));
@@ -84,7 +96,7 @@ fn read_scaled(inputs: &Inputs<'_>, instances: &BTreeMap<ServiceName, u32>) -> R
         Some(local) => overlay(base, local, &FILE, &mut trail),
     };
     scale(&mut tree, instances);
-    let project = whole(tree, inputs, &mut report, &mut trail);
+    let project = whole(tree, inputs, program, &mut report, &mut trail);
     finish(report, project, trail)
 }
 
@@ -119,7 +131,13 @@ fn start() -> Place {
     Place::new(0, 0..0)
 }
 
-fn whole(tree: Table, inputs: &Inputs<'_>, report: &mut Report, trail: &mut Trail) -> Option<Project> {
+fn whole(
+    tree: Table,
+    inputs: &Inputs<'_>,
+    program: Option<&str>,
+    report: &mut Report,
+    trail: &mut Trail,
+) -> Option<Project> {
     let named = Named::of(&tree);
     let mut tree = Check { report, variables: inputs.variables, trail }.file(tree);
     let mainstay = tree.take_table("mainstay").unwrap_or_default();
@@ -141,6 +159,7 @@ fn whole(tree: Table, inputs: &Inputs<'_>, report: &mut Report, trail: &mut Trai
         env_files: &mut env_files,
         report,
         trail,
+        program,
     };
     let described: Vec<Described> =
         services.0.into_iter().filter_map(|entry| reader.service(entry)).collect();

@@ -81,6 +81,9 @@ fn table(prefix: &str, fields: &Fields) -> String {
 
 fn default(setting: &Setting) -> String {
     match setting.default {
+        "" if setting.required && !setting.unless.is_empty() => {
+            format!("required without `{}`", setting.unless)
+        }
         "" if setting.required => "required".to_owned(),
         "" => String::new(),
         plain if serde_json::from_str::<serde_json::Value>(plain).is_ok() => format!("`{plain}`"),
@@ -115,6 +118,7 @@ fn kind(shape: &Shape) -> String {
             words.map(|word| format!("`\"{}\"`", word.word)).collect::<Vec<_>>().join(", ")
         }
         Shape::Command => "text or list of texts".to_owned(),
+        Shape::Any => "any value".to_owned(),
         Shape::List(of) => format!("list of: {}", kind(of)),
         Shape::Table(fields) => match fields.short() {
             None => "table".to_owned(),
@@ -206,6 +210,7 @@ fn below(path: &str, shape: &Shape, found: &mut Vec<(String, &'static str)>) {
         | Shape::Boolean
         | Shape::Whole(..)
         | Shape::Factor
+        | Shape::Any
         | Shape::Command => {}
     }
 }

@@ -27,10 +27,15 @@ fn table(fields: &Fields, wanted: impl Fn(&Setting) -> bool) -> Value {
     let settings = || fields.settings.iter().filter(|one| one.support == Support::Now && wanted(one));
     let properties: Map<String, Value> =
         settings().map(|setting| (setting.key.to_owned(), property(setting))).collect();
-    let required: Vec<&str> = settings().filter(|one| one.required).map(|one| one.key).collect();
+    let (either, required): (Vec<&Setting>, Vec<&Setting>) =
+        settings().filter(|one| one.required).partition(|one| !one.unless.is_empty());
+    let required: Vec<&str> = required.into_iter().map(|one| one.key).collect();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if !required.is_empty() {
         schema["required"] = json!(required);
+    }
+    if let [one] = either.as_slice() {
+        schema["anyOf"] = json!([{ "required": [one.key] }, { "required": [one.unless] }]);
     }
     let choice: Vec<Value> = settings()
         .filter(|setting| fields.one_of.contains(&setting.key))
@@ -74,6 +79,7 @@ fn shape(shape: &Shape) -> Value {
                 { "type": "array", "items": { "type": "string" }, "minItems": 1 },
             ]
         }),
+        Shape::Any => json!({}),
         Shape::List(of) => json!({ "type": "array", "items": self::shape(of) }),
         Shape::Table(fields) => match fields.short() {
             None => table(fields, |_| true),
@@ -83,6 +89,7 @@ fn shape(shape: &Shape) -> Value {
             let mut schema = table(fields, |setting| setting.inherited);
             if let Value::Object(object) = &mut schema {
                 object.remove("required");
+                object.remove("anyOf");
             }
             schema
         }
@@ -109,5 +116,6 @@ fn names(keys: Keys) -> Value {
             json!({ "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 64, "not": { "const": "all" } })
         }
         Keys::Variables => json!({ "pattern": "^[^=\\u0000]+$" }),
+        Keys::Settings => json!({ "minLength": 1 }),
     }
 }

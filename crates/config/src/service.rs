@@ -3,6 +3,7 @@
 
 mod care;
 mod instance;
+mod made;
 mod policy;
 
 use mainstay_model::{Condition, Dependency, Kind, ServiceName, Spec};
@@ -45,6 +46,8 @@ pub(crate) struct Reader<'a, 'b> {
     pub(crate) env_files: &'a mut EnvFiles<'b>,
     pub(crate) report: &'a mut Report,
     pub(crate) trail: &'a mut Trail,
+    /// The program that reads the file to run its own services; `None`: Mainstay does.
+    pub(crate) program: Option<&'a str>,
 }
 
 /// A service's own settings and those of `[defaults]`, merged; `env` and `env_file` stay apart, because a service's
@@ -92,7 +95,7 @@ impl Reader<'_, '_> {
         let edges = edges(&layered.merged);
         let specs = match kind {
             None => Vec::new(),
-            Some(kind) => self.specs(&name, kind, &layered, &edges),
+            Some(kind) => self.specs(&name, kind, &layered, &edges, &entry.place),
         };
         let first = specs.first();
         let traced = Traced {
@@ -131,13 +134,22 @@ impl Reader<'_, '_> {
     }
 
     /// One `Spec` an instance; none when the command is missing or wrong, which is reported already.
-    fn specs(&mut self, name: &ServiceName, kind: Kind, layered: &Layered, edges: &[Edge]) -> Vec<Spec> {
+    fn specs(
+        &mut self,
+        name: &ServiceName,
+        kind: Kind,
+        layered: &Layered,
+        edges: &[Edge],
+        place: &Place,
+    ) -> Vec<Spec> {
         let table = &layered.merged;
         let instances = table.integer("instances").and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
         let shared = Shared {
             name,
             kind,
             inherited: inherited(self.inputs.variables, &self.inherited_names(table)),
+            made: self.made(table, place),
+            runner: made::runner(table),
             depends_on: edges.iter().filter_map(Edge::dependency).collect(),
             restart: self.restart(table, name, kind),
             stop: policy::stop(table),
@@ -158,11 +170,11 @@ impl Reader<'_, '_> {
         specs
     }
 
-    fn inherited_names<'t>(&mut self, table: &'t Table) -> Vec<&'t str> {
-        let mut names = Vec::new();
+    fn inherited_names(&mut self, table: &Table) -> Vec<String> {
+        let mut names = self.names_in_config(table);
         for (name, place) in texts(table.list("inherit_env")) {
             if variable_name(name) && !name.contains('*') {
-                names.push(name);
+                names.push(name.to_owned());
             } else {
                 let message = format!("{} cannot be the name of a variable", quoted(name));
                 let help = "name each variable by itself, without `=` and `*`";
@@ -185,6 +197,8 @@ struct Shared<'a> {
     rerun_unknown: bool,
     watch: Vec<String>,
     rolling: bool,
+    made: Option<made::Made>,
+    runner: mainstay_model::Runner,
 }
 
 impl Edge {

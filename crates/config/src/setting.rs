@@ -17,6 +17,8 @@ pub(crate) struct Setting {
     pub(crate) default: &'static str,
     pub(crate) support: Support,
     pub(crate) required: bool,
+    /// Another key that says as much; empty when there is none.
+    pub(crate) unless: &'static str,
     /// Whether `[defaults]` may hold it for all services.
     pub(crate) inherited: bool,
     /// What other tools call it, for suggestions.
@@ -48,6 +50,7 @@ impl Setting {
             default,
             support: Support::Now,
             required: false,
+            unless: "",
             inherited: false,
             elsewhere: &[],
             example: "",
@@ -62,6 +65,13 @@ impl Setting {
 
     pub(crate) const fn required(mut self) -> Self {
         self.required = true;
+        self
+    }
+
+    /// It has to be there, or the other one.
+    pub(crate) const fn required_unless(mut self, other: &'static str) -> Self {
+        self.required = true;
+        self.unless = other;
         self
     }
 
@@ -111,6 +121,8 @@ pub(crate) enum Shape {
     Word(&'static [Word]),
     /// A list of words, or one string that is split as a shell splits words.
     Command,
+    /// Any value of a file.
+    Any,
     /// Any number of values of one shape.
     List(&'static Shape),
     /// Known keys.
@@ -210,6 +222,8 @@ pub(crate) enum Keys {
     Dependencies,
     /// Names of environment variables.
     Variables,
+    /// Names of settings that only the service knows.
+    Settings,
 }
 
 impl Keys {
@@ -218,6 +232,7 @@ impl Keys {
         match self {
             Self::Services | Self::Dependencies => "NAME",
             Self::Variables => "VARIABLE",
+            Self::Settings => "SETTING",
         }
     }
 }
@@ -234,6 +249,7 @@ impl Shape {
             Self::Boolean => matches!(data, Data::Boolean(_)),
             Self::Whole(..) => matches!(data, Data::Integer(_)),
             Self::Factor => matches!(data, Data::Integer(_) | Data::Float(_) | Data::Factor(_)),
+            Self::Any => !matches!(data, Data::Strange(_)),
             Self::Command => matches!(data, Data::Text(_) | Data::List(_)),
             Self::List(_) => matches!(data, Data::List(_)),
             Self::Table(fields) => {
@@ -257,6 +273,7 @@ impl Shape {
             Self::Factor => "a number".to_owned(),
             Self::Word([word]) => format!("\"{}\"", word.word),
             Self::Word(_) => "a word".to_owned(),
+            Self::Any => "anything else".to_owned(),
             Self::Command => "a string or a list of strings".to_owned(),
             Self::List(_) => "a list".to_owned(),
             Self::Table(fields) => match fields.short() {
@@ -271,7 +288,7 @@ impl Shape {
     /// A value of this shape as it stands in a file.
     pub(crate) fn example(&self) -> String {
         match self {
-            Self::Text | Self::Scalar => "\"text\"".to_owned(),
+            Self::Text | Self::Scalar | Self::Any => "\"text\"".to_owned(),
             Self::Duration(_) => "\"5s\"".to_owned(),
             Self::Size(_) => "\"10MB\"".to_owned(),
             Self::Signal => "\"TERM\"".to_owned(),

@@ -60,7 +60,7 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         "",
         "What to run: a list, or one string that is split as a shell splits words. No shell runs; a program without a `/` is looked for in the PATH, a relative path counts from `working_dir`.",
     )
-    .required()
+    .required_unless("use")
     .elsewhere(&["cmd", "exec", "run", "script", "program", "ExecStart", "entrypoint", "args"]),
     Setting::new("working_dir", Shape::Text, "the project's directory", "Where to run it; relative to the project's directory.").such_as(r#""data""#)
         .inherited()
@@ -100,7 +100,7 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
     Setting::new("restart", Shape::Table(&RESTART), "on-failure for permanent services, never for oneshots", "What happens after it ended without being asked to.").such_as(r#""on-failure""#)
         .inherited()
         .elsewhere(&["autorestart", "restart_policy"]),
-    Setting::new("ready", Shape::Table(&READY), "as soon as it runs; a oneshot: when it completed", "When it counts as ready.")
+    Setting::new("ready", Shape::Table(&READY), "as soon as it runs; with `use` and no `command`: when it says so (`notify`); a oneshot: when it completed", "When it counts as ready.")
         .elsewhere(&["readiness", "readiness_probe", "readinessProbe", "ready_check"]),
     Setting::new("health", Shape::Table(&HEALTH), "", "Asks it, once it is ready, whether it is well; too many failures in a row restart it. Not for oneshots.")
         .elsewhere(&["healthcheck", "liveness", "liveness_probe", "livenessProbe", "health_check"]),
@@ -135,6 +135,26 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
         "Whether a oneshot whose exit status nobody saw is run again by itself.",
     )
     .inherited(),
+    Setting::new(
+        "use",
+        Shape::Text,
+        "",
+        "In place of `command`: the service `TYPE` of a program that is made with the library, as `PROGRAM:TYPE`. PROGRAM is a path relative to the project's directory, or a name that is looked for in the PATH. It is run as `PROGRAM FILE NAME INSTANCE` and reads its `config` from FILE. A `TYPE` alone is one of the program that reads the file (`PROGRAM launch FILE`); `mainstay up` needs the PROGRAM, or a `command`. `builtin:TYPE` is not supported yet.",
+    )
+    .such_as(r#""./hello:greeter""#),
+    Setting::new(
+        "config",
+        Shape::Map(Keys::Settings, &Shape::Any),
+        "{}",
+        "Settings that are handed on to a service that is made with the library, which knows them and reads them from this file. Variables that are named in them are handed on to it as well. A change restarts it, or lets it read them again if it has `reload`.",
+    )
+    .such_as(r#"{ message = "hello" }"#),
+    Setting::new(
+        "runner",
+        Shape::Word(RUNNER),
+        "\"process\"",
+        "What `PROGRAM launch FILE` makes of it. `mainstay up` runs each service as a process, whatever is said here. A task shares user, directory and environment with the others of its process; its `env` only sets settings of its own.",
+    ),
     Setting::later("limits", "Bounds of memory, processor, tasks and files."),
     Setting::later("recovery", "Restarts a service that uses too much for too long."),
     Setting::later("sandbox", "What a service may see and touch."),
@@ -145,8 +165,6 @@ pub(crate) const SERVICE: Fields = Fields::new(&[
     Setting::later("condition", "A command that decides whether a periodic run takes place."),
     Setting::later("min_interval", "The shortest pause between two periodic runs."),
     Setting::later("backup_timer", "Whether a timer of the system runs it when the daemon does not."),
-    Setting::later("use", "A service that ships with Mainstay."),
-    Setting::later("config", "The settings of a service that ships with Mainstay."),
     Setting::later("tty", "Whether it gets a terminal."),
 ]);
 
@@ -154,6 +172,11 @@ const KIND: &[Word] = &[
     Word::new("permanent", "meant to run always").elsewhere(&["simple", "service", "daemon", "longrun"]),
     Word::new("oneshot", "meant to run once and to end").elsewhere(&["task", "job", "once"]),
     Word::later("periodic", "runs on a schedule").elsewhere(&["cron", "timer"]),
+];
+
+const RUNNER: &[Word] = &[
+    Word::new("task", "a task in its own process, beside the others").elsewhere(&["async", "thread"]),
+    Word::new("process", "a process of its own").elsewhere(&["subprocess", "child"]),
 ];
 
 const ENV_FILE: Fields = Fields::new(&[

@@ -27,7 +27,7 @@ pub(crate) fn to_memo(memory: &Memory, made_from: u64, ends: Vec<MemoEnd>, now: 
 /// learns from it that the process is still of the old one ([`Spec::needs_restart_for`]). Never 0.
 pub(crate) fn made_from(spec: &Spec) -> u64 {
     // Every field by name: one more cannot be forgotten here.
-    let MadeOf { kind, command, working_dir, user, env, reports, split } = spec.made_of();
+    let MadeOf { kind, command, working_dir, user, env, reports, split, uses, config } = spec.made_of();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut take = |text: &str| {
         // The end of each text counts, so that `ab`, `c` is not `a`, `bc`.
@@ -51,6 +51,15 @@ pub(crate) fn made_from(spec: &Spec) -> u64 {
     }
     if split {
         take("split");
+    }
+    if let Some(service) = uses {
+        take("use");
+        take(service);
+    }
+    for (name, value) in config.into_iter().flatten() {
+        take("config");
+        take(name);
+        take(value);
     }
     hash.max(1)
 }
@@ -117,6 +126,9 @@ mod tests {
             stop,
             log,
             rerun_unknown,
+            uses: _,
+            config: _,
+            runner: _,
         } = base();
         let second = Some(NonZeroU32::MIN);
         let on = "db".parse().unwrap();
@@ -147,6 +159,9 @@ mod tests {
             ("log", Spec { log: LogLimits { total: Bytes(2), ..log }, ..base() }),
             ("log, split", Spec { log: LogLimits { split: true, ..log }, ..base() }),
             ("rerun_unknown", Spec { rerun_unknown: !rerun_unknown, ..base() }),
+            ("use", Spec { uses: Some("greeter".to_owned()), ..base() }),
+            ("config", Spec { config: variable("level", "3"), ..base() }),
+            ("runner", Spec { runner: mainstay_model::Runner::Task, ..base() }),
         ]
     }
 
@@ -190,13 +205,23 @@ mod tests {
                 .any(|(name, spec)| *name == field && base().needs_restart_for(spec))
         };
         assert!(
-            ["kind", "command", "working_dir", "user", "watchdog", "ready, by its word", "log, split"]
-                .map(takes_one)
-                .iter()
-                .all(|is| *is)
+            [
+                "kind",
+                "command",
+                "working_dir",
+                "user",
+                "watchdog",
+                "ready, by its word",
+                "log, split",
+                "use",
+                "config"
+            ]
+            .map(takes_one)
+            .iter()
+            .all(|is| *is)
         );
         assert!(
-            ["inherited", "restart", "stop", "log", "health", "hooks", "reload"]
+            ["inherited", "restart", "stop", "log", "health", "hooks", "reload", "runner"]
                 .map(takes_one)
                 .iter()
                 .all(|is| !is)

@@ -11,10 +11,40 @@ use crate::{
     change::Seen,
     graph::{Graph, GraphError, Need},
     memory::Found,
-    phase::{Event, Goal},
+    phase::{Event, Goal, Phase},
     project::{Edge, Node, Outcome, Project, Queue},
     service::Service,
 };
+
+/// What has to be done with a service that is described otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    Restart,
+    Reload,
+    Nothing,
+}
+
+impl Renewal {
+    pub(crate) fn of(service: &Service, spec: &Spec) -> Self {
+        let (restart, reload) =
+            (service.spec().needs_restart_for(spec), service.spec().needs_reload_for(spec));
+        match service.phase() {
+            _ if restart => Self::Restart,
+            Phase::Running { .. } if reload => Self::Reload,
+            // It may have read its settings already, and cannot be told to read them again now.
+            Phase::Starting(_) | Phase::Paused { .. } if reload => Self::Restart,
+            Phase::Stopped
+            | Phase::WaitingForDependency
+            | Phase::WaitingForBackoff { .. }
+            | Phase::Starting(_)
+            | Phase::Running { .. }
+            | Phase::Paused { .. }
+            | Phase::Stopping { .. }
+            | Phase::Completed
+            | Phase::Failed => Self::Nothing,
+        }
+    }
+}
 
 impl Project {
     /// The services of `specs` as they are remembered and seen after the death of whoever held them; see
@@ -64,7 +94,7 @@ impl Project {
         let mut queue = self.doom_all_but(&specs);
         let stopped: Vec<usize> = queue.iter().map(|(key, _)| *key).collect();
         self.leave_rolling(&self.names(stopped));
-        let mut changed = Vec::new();
+        let (mut changed, mut reloads) = (Vec::new(), Vec::new());
         for spec in specs {
             match self.index.get(&spec.id).copied() {
                 None => {
@@ -72,16 +102,17 @@ impl Project {
                     let service = Service::new(Arc::new(spec), now).counting_from(self.removed_run);
                     self.insert(id, service);
                 }
-                Some(key) => {
-                    if self.describe(now, key, spec, &mut outcome) {
-                        changed.push(key);
-                    }
-                }
+                Some(key) => match self.describe(now, key, spec, &mut outcome) {
+                    Renewal::Restart => changed.push(key),
+                    Renewal::Reload => reloads.push(key),
+                    Renewal::Nothing => {}
+                },
             }
         }
         self.connect(&graph);
         let changed = self.ranked(changed);
         queue.extend(self.restart_in_turn(changed, |node| node.service.spec().rolling, &Reason::Changed));
+        queue.extend(self.ranked(reloads).into_iter().map(|key| (key, Event::Reload)));
         // Behind the restarts, so that nothing starts upon one that is about to end.
         queue.extend(self.gate_events());
         let doomed: Vec<usize> =
@@ -110,15 +141,15 @@ impl Project {
         stops
     }
 
-    /// Whether it must be restarted for it.
-    fn describe(&mut self, now: Moment, key: usize, spec: Spec, outcome: &mut Outcome) -> bool {
-        let Some(node) = self.nodes.get_mut(&key) else { return false };
-        let restart = node.service.spec().needs_restart_for(&spec);
+    /// What has to be done with it for that.
+    fn describe(&mut self, now: Moment, key: usize, spec: Spec, outcome: &mut Outcome) -> Renewal {
+        let Some(node) = self.nodes.get_mut(&key) else { return Renewal::Nothing };
+        let renewal = Renewal::of(&node.service, &spec);
         let seen = Seen::of(&node.service);
         let decision = node.service.describe(now, Arc::new(spec));
         outcome.changes.extend(seen.change(&node.id, &node.service));
         self.carry_out(key, decision, outcome);
-        restart
+        renewal
     }
 
     /// Draws the edges anew. One that is being removed keeps those that it had, for the order of the stops.

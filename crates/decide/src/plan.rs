@@ -8,6 +8,7 @@ use std::{
 use mainstay_model::{Difference, ServiceId, Spec};
 
 use crate::{
+    describe::Renewal,
     graph::{Graph, GraphError, Need},
     phase::{Goal, Phase},
     project::Project,
@@ -133,7 +134,7 @@ impl Project {
         };
         let differences = service.spec().differences(spec);
         let outdated = wanted && service.outdated && is_to_end(service);
-        let remade = outdated || service.spec().needs_restart_for(spec);
+        let remade = outdated || Renewal::of(service, spec) == Renewal::Restart;
         let act = match differences.is_empty() {
             _ if starts(service, wanted, remade) => PlannedAct::Start,
             _ if remade && restarts(service, wanted) => PlannedAct::Restart,

@@ -13,8 +13,10 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{
     Ending, Registration, Registry,
-    controller::{Life, Outlet, TimeLimits, orders},
-    monitor::{Monitor, Reporter, messengers},
+    controller::{Life, Outlet, TimeLimits, id_of, orders},
+    launch,
+    monitor::{Monitor, messengers},
+    names::kept,
     process::Process,
     settings::{ConfigProblem, Inputs, SettingShape, starter},
 };
@@ -64,6 +66,7 @@ pub fn run_program(
     match matches.subcommand() {
         Some(("list", _)) => list(&registry),
         Some(("config", matches)) => config(program, &registry, matches),
+        Some(("launch", matches)) => launched(&registry, matches),
         Some(_) | None => match chosen(program, &registry, &matches) {
             Ok(chosen) => run(chosen),
             Err((ending, words)) => refuse(ending, &words),
@@ -97,7 +100,8 @@ fn command(program: Program, registry: &Registry) -> Command {
         .arg(Arg::new("service").value_name("SERVICE").help("Which service, when there are several"))
         .arg(Arg::new("instance").value_name("INSTANCE").help("Which instance of it [default: 1]"))
         .subcommand(Command::new("list").about("Lists the services of this program"))
-        .subcommand(config_command());
+        .subcommand(config_command())
+        .subcommand(launch_command());
     for shape in registry.all().iter().flat_map(Registration::settings) {
         let flag = flag_of(&shape);
         if command.get_arguments().any(|known| known.get_id().as_str() == flag) {
@@ -136,6 +140,24 @@ fn config_command() -> Command {
         .subcommand(Command::new("schema").about("The settings as a JSON Schema").arg(of_service()))
 }
 
+fn launch_command() -> Command {
+    Command::new("launch")
+        .about("Runs the services that a file describes, as tasks of this process and as processes")
+        .arg(Arg::new("file").value_name("FILE").required(true).help("The file that describes them"))
+        .arg(
+            Arg::new("names")
+                .value_name("NAME")
+                .num_args(0..)
+                .help("Only these, with what they depend on [default: all]"),
+        )
+        .arg(
+            Arg::new("id")
+                .long("id")
+                .value_name("ID")
+                .help("What the launcher is called in the ids of its runners [default: the file's name]"),
+        )
+}
+
 fn of_service() -> Arg {
     Arg::new("service").value_name("SERVICE").help("Which service, when there are several")
 }
@@ -171,12 +193,9 @@ fn chosen(program: Program, registry: &Registry, matches: &ArgMatches) -> Result
         };
         inputs.arguments.push((shape.name.to_owned(), text));
     }
-    let name: &'static str = match name {
-        // It lives as long as the process.
-        Some(name) if name != registration.name() => Box::leak(name.into_boxed_str()),
-        Some(_) | None => registration.name(),
-    };
+    let name = name.map_or(registration.name(), |name| kept(&name));
     let instance = said("instance").unwrap_or_else(|| "1".to_owned());
+    inputs.instance.clone_from(&instance);
     Ok(Chosen { registration: *registration, name, instance, inputs })
 }
 
@@ -222,7 +241,23 @@ fn usual_files(program: Program) -> Vec<PathBuf> {
     places
 }
 
+fn launched(registry: &Registry, matches: &ArgMatches) -> ExitCode {
+    let file = PathBuf::from(matches.get_one::<String>("file").cloned().unwrap_or_default());
+    let names = matches.get_many::<String>("names").into_iter().flatten().cloned().collect();
+    let id = matches.get_one::<String>("id").cloned();
+    if let Some(code) = crate::init::run_below() {
+        return code;
+    }
+    match launch::launch(launch::Launch { registry: registry.clone(), file, names, id }) {
+        Ok(ending) => ending.into(),
+        Err((ending, words)) => refuse(ending, &words),
+    }
+}
+
 fn run(chosen: Chosen) -> ExitCode {
+    if let Some(code) = crate::init::run_below() {
+        return code;
+    }
     let process = match Process::begin() {
         Ok(process) => process,
         Err(error) => return refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
@@ -234,7 +269,6 @@ fn run(chosen: Chosen) -> ExitCode {
     if chosen.inputs.file.is_none() {
         tracing::debug!("no configuration file is there: it runs on its defaults");
     }
-    let monitor = Monitor::detached(chosen.name);
     let (send, receive) = orders();
     let outlet: Arc<dyn Outlet> = Arc::<crate::notify::Notifier>::clone(&process.notifier);
     let inputs = chosen.inputs;
@@ -242,21 +276,20 @@ fn run(chosen: Chosen) -> ExitCode {
     let life = Life {
         registration: chosen.registration,
         name: chosen.name,
+        monitor: Monitor::detached(&id_of(chosen.name, &chosen.instance)),
         instance: chosen.instance,
         read: Box::new(move || inputs.read(maker.read)),
         limits,
         outlet,
         guard: Arc::clone(&process.guard),
-        monitor: monitor.clone(),
+        messengers: Vec::new(),
+        surroundings: Arc::new(process.surroundings()),
     };
-    let id = life.id();
     let signals = send.clone();
     let reported = async move {
-        let reporter = Reporter::new(id, monitor, messengers());
-        let reporting = tokio::task::spawn_local(reporter.run());
-        let ending = life.run(send, receive).await;
-        reporting.abort();
-        ending
+        // Those that need the runtime can be made in it only.
+        let messengers = messengers();
+        Life { messengers, ..life }.run(send, receive).await
     };
     let begun = process.forward_signals(signals, limits.stop);
     match begun.and_then(|()| process.run(reported)) {

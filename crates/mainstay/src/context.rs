@@ -4,12 +4,15 @@ use std::{
     any::Any,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc},
     task::JoinHandle,
 };
 
@@ -17,6 +20,8 @@ use crate::{
     Error, Explained, Result,
     body::AnyConfig,
     controller::{Order, Outlet, id_of},
+    hosting::{Hosted, Surroundings},
+    listen::Listener,
     monitor::{Monitor, Status},
     panics::guarded,
 };
@@ -32,11 +37,14 @@ struct Inner {
     name: &'static str,
     instance: String,
     /// Whether it is to go on.
-    running: watch::Sender<bool>,
+    running: AtomicBool,
+    /// It is not any more.
+    stopped: Notify,
     trigger: Notify,
     orders: mpsc::Sender<Order>,
     outlet: Arc<dyn Outlet>,
     monitor: Monitor,
+    surroundings: Arc<Surroundings>,
     explained: Vec<Explained>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     config: Mutex<Offer>,
@@ -67,15 +75,18 @@ impl Context {
         orders: mpsc::Sender<Order>,
         outlet: Arc<dyn Outlet>,
         monitor: Monitor,
+        surroundings: Arc<Surroundings>,
     ) -> Self {
         Self(Arc::new(Inner {
             name,
             instance,
-            running: watch::Sender::new(true),
+            running: AtomicBool::new(true),
+            stopped: Notify::new(),
             trigger: Notify::new(),
             orders,
             outlet,
             monitor,
+            surroundings,
             explained,
             tasks: Mutex::default(),
             config: Mutex::default(),
@@ -113,6 +124,24 @@ impl Context {
         &self.0.monitor
     }
 
+    /// What it is called by who launched it, `launcher.runner`; `None` when nobody gave it such a name.
+    ///
+    /// ```
+    /// # use mainstay::Context;
+    /// fn greeting(ctx: &Context) -> String {
+    ///     format!("this is {}", ctx.runner_id().unwrap_or(ctx.name()))
+    /// }
+    /// ```
+    pub fn runner_id(&self) -> Option<&str> {
+        self.0.surroundings.runner_id.as_deref()
+    }
+
+    /// The sockets that somebody opened for this process before it began (`LISTEN_FDS`), in their order. The services of one
+    /// process share them.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.0.surroundings.listeners
+    }
+
     /// Each setting's value and where it came from.
     pub fn settings(&self) -> &[Explained] {
         &self.0.explained
@@ -120,14 +149,17 @@ impl Context {
 
     /// Whether it is to go on; false from the moment at which it is asked to stop.
     pub fn is_running(&self) -> bool {
-        *self.0.running.borrow()
+        self.0.running.load(Ordering::SeqCst)
     }
 
     /// Waits until it is asked to stop.
     pub async fn stopped(&self) {
-        let mut running = self.0.running.subscribe();
-        // The sender lives as long as we do.
-        let _ = running.wait_for(|running| !running).await;
+        let mut stopped = std::pin::pin!(self.0.stopped.notified());
+        // It counts from here on: a stop between the look and the wait is not missed.
+        stopped.as_mut().enable();
+        if self.is_running() {
+            stopped.await;
+        }
     }
 
     /// Waits for this time, or until it is asked to stop; whether the time has passed.
@@ -162,11 +194,12 @@ impl Context {
             ));
             return self.order(Order::Fail(error));
         }
-        tasks.push(tokio::task::spawn_local(async move {
+        let host = self.0.surroundings.host.clone();
+        tasks.push(tokio::task::spawn_local(Hosted::new(host, async move {
             if let Err(error) = guarded(task).await {
                 ctx.order(Order::Fail(error.while_doing(what)));
             }
-        }));
+        })));
     }
 
     /// Does on another thread what would hold up this one.
@@ -177,6 +210,11 @@ impl Context {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let span = self.0.surroundings.host.as_ref().map(|host| host.span.clone());
+        let work = move || match span {
+            Some(span) => span.in_scope(work),
+            None => work(),
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(done) => done,
             Err(error) => Err(error.into()),
@@ -261,7 +299,8 @@ impl Context {
 
     /// From now on it is to stop.
     pub(crate) fn end(&self) {
-        self.0.running.send_replace(false);
+        self.0.running.store(false, Ordering::SeqCst);
+        self.0.stopped.notify_waiters();
     }
 
     pub(crate) async fn triggered(&self) {

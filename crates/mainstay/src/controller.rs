@@ -1,7 +1,7 @@
 //! One service's life in its process: its configuration is read, it is made, started, watched and stopped, and whatever becomes
 //! of it is told. It knows no signal, no terminal and no other service.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
 
@@ -9,7 +9,8 @@ use crate::{
     Context, Ending, Error, Registration,
     body::{AnyConfig, Body, Job, Lived},
     guard::Guard,
-    monitor::{Monitor, Status},
+    hosting::Surroundings,
+    monitor::{Messenger, Monitor, Reporter, Status},
     panics::{guarded, guarded_call},
     settings::{ConfigProblem, Explained},
 };
@@ -55,8 +56,11 @@ pub(crate) struct Life {
     pub(crate) limits: TimeLimits,
     pub(crate) outlet: Arc<dyn Outlet>,
     pub(crate) guard: Arc<Guard>,
-    /// How it is.
+    /// How it is,
     pub(crate) monitor: Monitor,
+    /// and who is told.
+    pub(crate) messengers: Vec<Box<dyn Messenger>>,
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
 /// How long things may take.
@@ -106,13 +110,24 @@ pub(crate) fn orders() -> (mpsc::Sender<Order>, mpsc::Receiver<Order>) {
 }
 
 impl Life {
-    /// As it is shown: `worker@2`, and the name alone for instance 1.
-    pub(crate) fn id(&self) -> String {
-        id_of(self.name, &self.instance)
+    /// Lives it, to its end, and tells how it is. Both are on the heap: one within the other, each would have its room twice.
+    pub(crate) fn run(
+        mut self,
+        send: mpsc::Sender<Order>,
+        orders: mpsc::Receiver<Order>,
+    ) -> impl Future<Output = Ending> {
+        let messengers = std::mem::take(&mut self.messengers);
+        let mut reporting = Box::pin(Reporter::new(self.monitor.clone(), messengers).run());
+        let mut life = Box::pin(self.live_to_end(send, orders));
+        std::future::poll_fn(move |task| {
+            if let Poll::Ready(ending) = life.as_mut().poll(task) {
+                return Poll::Ready(ending);
+            }
+            reporting.as_mut().poll(task).map(|never| match never {})
+        })
     }
 
-    /// Lives it, to its end.
-    pub(crate) async fn run(self, send: mpsc::Sender<Order>, mut orders: mpsc::Receiver<Order>) -> Ending {
+    async fn live_to_end(self, send: mpsc::Sender<Order>, mut orders: mpsc::Receiver<Order>) -> Ending {
         loop {
             let read = (self.read)();
             let (config, explained) = match read {
@@ -126,7 +141,9 @@ impl Life {
                 send.clone(),
                 Arc::clone(&self.outlet),
                 self.monitor.clone(),
+                Arc::clone(&self.surroundings),
             );
+            let _tasks = Dropped(&ctx);
             match self.round(config, &ctx, &mut orders).await {
                 Ok(Round::Over) => return Ending::Done,
                 Ok(Round::Again) => tracing::info!("it is made anew"),
@@ -298,6 +315,16 @@ impl Life {
             Ok(stopped) => stopped.map_err(|error| Failure::from(error.while_doing("its stop failed"))),
             Err(_) => Err(too_late("stop", limit)),
         }
+    }
+}
+
+/// When the whole life is dropped, its tasks are as well.
+struct Dropped<'a>(&'a Context);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+        self.0.abort_tasks();
     }
 }
 

@@ -13,7 +13,10 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// }
 /// assert_eq!(port("many").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
-pub struct Error {
+pub struct Error(Box<Inner>);
+
+/// Behind one pointer: each result of a service carries room for an error.
+struct Inner {
     text: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -21,7 +24,7 @@ pub struct Error {
 impl Error {
     /// An error of one sentence. [`fail!`](crate::fail) returns one.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), source: None }
+        Self(Box::new(Inner { text: text.into(), source: None }))
     }
 
     /// The same error, with what was being done before it.
@@ -31,13 +34,14 @@ impl Error {
     /// assert_eq!(error.to_string(), "cannot read the prices: no such table");
     /// ```
     #[must_use]
-    pub fn while_doing(self, act: impl fmt::Display) -> Self {
-        Self { text: format!("{act}: {}", self.text), source: self.source }
+    pub fn while_doing(mut self, act: impl fmt::Display) -> Self {
+        self.0.text = format!("{act}: {}", self.0.text);
+        self
     }
 
     /// The error that it was made from, if it was.
     pub fn source(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 }
 
@@ -53,19 +57,19 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
             }
             cause = next.source();
         }
-        Self { text, source: Some(Box::new(error)) }
+        Self(Box::new(Inner { text, source: Some(Box::new(error)) }))
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 

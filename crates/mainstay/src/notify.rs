@@ -7,12 +7,14 @@ use std::{
     io::Write as _,
     os::{
         fd::RawFd,
-        linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixDatagram},
     },
     sync::Mutex,
     time::Duration,
 };
+
+/// The variable that names a descriptor which takes one newline when the service is ready (`notification-fd` of s6).
+const READY_VARIABLE: &str = "MAINSTAY_READY_FD";
 
 /// Whom to tell.
 #[derive(Debug, Default)]
@@ -27,15 +29,11 @@ impl Notifier {
     /// As the environment says. To be called once, before anything else is opened: it takes over a descriptor.
     pub(crate) fn from_environment() -> Self {
         let socket = env::var_os("NOTIFY_SOCKET").and_then(|path| {
-            let bytes = path.as_encoded_bytes();
-            let address = match bytes.strip_prefix(b"@") {
-                Some(name) => SocketAddr::from_abstract_name(name),
-                None => SocketAddr::from_pathname(&path),
-            };
-            Some((UnixDatagram::unbound().ok()?, address.ok()?))
+            let address = mainstay_host::notify_address(&path).ok()?;
+            Some((UnixDatagram::unbound().ok()?, address))
         });
         let number =
-            env::var("READY_FD").ok().and_then(|text| text.parse::<RawFd>().ok()).filter(|fd| *fd > 2);
+            env::var(READY_VARIABLE).ok().and_then(|text| text.parse::<RawFd>().ok()).filter(|fd| *fd > 2);
         let descriptor =
             number.and_then(|number| mainstay_host::kept_descriptor(number).ok()).map(File::from);
         Self { socket, descriptor: Mutex::new(descriptor), watchdog: watchdog() }

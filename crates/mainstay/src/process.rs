@@ -11,7 +11,9 @@ use tokio::{sync::mpsc, task::LocalSet};
 use crate::{
     Ending,
     controller::{Order, Outlet},
-    guard::Guard,
+    guard::{Armed, Guard},
+    hosting::{RUNNER_ID_VARIABLE, Surroundings},
+    listen::{self, Listener},
     log,
     notify::Notifier,
     panics,
@@ -21,15 +23,27 @@ use crate::{
 pub(crate) struct Process {
     pub(crate) guard: Arc<Guard>,
     pub(crate) notifier: Arc<Notifier>,
+    pub(crate) listeners: Arc<[Listener]>,
 }
 
 impl Process {
     /// To be called once, before anything else is opened.
     pub(crate) fn begin() -> io::Result<Self> {
         let notifier = Arc::new(Notifier::from_environment());
+        let listeners = listen::from_environment();
         log::begin();
         panics::install_hook();
-        Ok(Self { guard: Guard::begin()?, notifier })
+        Ok(Self { guard: Guard::begin()?, notifier, listeners })
+    }
+
+    /// What surrounds the one service of a process.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        let runner_id = std::env::var(RUNNER_ID_VARIABLE).ok().filter(|id| !id.is_empty());
+        Surroundings {
+            runner_id: runner_id.map(Arc::from),
+            listeners: Arc::clone(&self.listeners),
+            host: None,
+        }
     }
 
     /// Runs this on the one thread, with what has to be done beside it.
@@ -76,6 +90,42 @@ impl Process {
         };
         thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(watch)?;
         Ok(())
+    }
+}
+
+/// What a launcher is asked by a signal.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// INT or TERM; whoever hears of it lets go of the deadline.
+    End(Armed),
+    /// HUP.
+    Reload,
+}
+
+/// Signals that may wait; more mean nothing new.
+const ASKED_LIMIT: usize = 16;
+
+/// How long a loop may take to hear of a signal: longer means that one of its tasks does not yield.
+const HEARING: std::time::Duration = std::time::Duration::from_secs(2);
+
+impl Process {
+    /// The signals, for a launcher.
+    pub(crate) fn asked(&self) -> io::Result<mpsc::Receiver<Asked>> {
+        let (send, asked) = mpsc::channel(ASKED_LIMIT);
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        let guard = Arc::clone(&self.guard);
+        let watch = move || {
+            for signal in signals.forever() {
+                let asked = match signal {
+                    SIGHUP => Asked::Reload,
+                    _ => Asked::End(guard.arm(HEARING, "all was asked to end")),
+                };
+                // A full queue keeps its first deadline.
+                let _ = send.try_send(asked);
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).stack_size(64 * 1024).spawn(watch)?;
+        Ok(asked)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     Attempts, Bytes, Command, HealthPolicy, Hook, Hooks, LogLimits, Probe, ReadyCheck, ReadyPolicy, Reload,
-    RestartPolicy, Spec, WhenFull, holds_password, names_secret, span_text,
+    RestartPolicy, Runner, Spec, WhenFull, holds_password, names_secret, span_text,
 };
 
 /// What is shown of a value that is nobody's business.
@@ -36,11 +36,15 @@ impl Spec {
         all.extend(old.into_iter().map(|(setting, value)| (setting, (Some(value), None))));
         let differs = |(_, (from, to)): &(String, (Option<String>, Option<String>))| from != to;
         let reports = self.reports() != other.reports();
+        let config = self.made_of().config != other.made_of().config;
         all.into_iter()
             .filter(differs)
             .map(|(setting, (from, to))| {
-                let restarts = makes_the_process(&setting) || (reports && makes_the_reports(&setting));
-                let variable = setting.strip_prefix("env.").is_some_and(names_secret);
+                let restarts = makes_the_process(&setting)
+                    || (reports && makes_the_reports(&setting))
+                    || (config && makes_the_config(&setting));
+                let named = setting.strip_prefix("env.").or_else(|| setting.strip_prefix("config."));
+                let variable = named.is_some_and(names_secret);
                 let hide = |value: Option<String>| match value {
                     Some(value) if variable || holds_password(&value) => Some(HIDDEN.to_owned()),
                     value => value,
@@ -73,6 +77,9 @@ impl Spec {
             rolling,
             log,
             rerun_unknown,
+            uses,
+            config,
+            runner,
         } = self;
         let mut settings = BTreeMap::new();
         let mut say = |setting: &str, value: String| {
@@ -103,12 +110,26 @@ impl Spec {
             Some(Reload::Signal(signal)) => say("reload.signal", signal.to_string()),
             Some(Reload::Command(hook)) => say_hook("reload", hook, &mut say),
         }
+        say_made(uses.as_deref(), config, *runner, &mut say);
         say_restart(restart, &mut say);
         say_log(log, &mut say);
         ready.iter().for_each(|ready| say_ready(ready, &mut say));
         health.iter().for_each(|health| say_health(health, &mut say));
         say_hooks(hooks, &mut say);
         settings
+    }
+}
+
+fn say_made(
+    uses: Option<&str>,
+    config: &BTreeMap<String, String>,
+    runner: Runner,
+    say: &mut impl FnMut(&str, String),
+) {
+    say("runner", runner.as_str().to_owned());
+    uses.iter().for_each(|service| say("use", (*service).to_owned()));
+    for (name, value) in config {
+        say(&format!("config.{name}"), value.clone());
     }
 }
 
@@ -223,11 +244,16 @@ fn words(command: &Command) -> String {
 }
 
 fn makes_the_process(setting: &str) -> bool {
-    matches!(setting, "kind" | "command" | "working_dir" | "user") || setting.starts_with("env.")
+    matches!(setting, "kind" | "command" | "working_dir" | "user" | "use") || setting.starts_with("env.")
 }
 
 fn makes_the_reports(setting: &str) -> bool {
     matches!(setting, "ready" | "watchdog")
+}
+
+/// What is reloaded is not made anew.
+fn makes_the_config(setting: &str) -> bool {
+    setting.starts_with("config.") || setting.starts_with("reload")
 }
 
 #[cfg(test)]
@@ -235,7 +261,7 @@ mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
     use super::*;
-    use crate::{HttpProbe, Kind, ReadyCheck, ReadyPolicy};
+    use crate::{HttpProbe, Kind, ReadyCheck, ReadyPolicy, Signal};
 
     fn spec() -> Spec {
         let command = Command::new(["./api".to_owned(), "two words".to_owned()]).unwrap();
@@ -278,6 +304,29 @@ mod tests {
     }
 
     #[test]
+    fn settings_are_read_again_by_one_that_can_reload_and_take_a_restart_for_others() {
+        let with = |level: &str, reload| {
+            let config = [("level", level), ("token", "hush")];
+            let config = config.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            Spec { config, reload, ..spec() }
+        };
+        let hup = Some(Reload::Signal(Signal::HUP));
+        for (from, to, restarts, reloads) in [
+            (with("1", None), with("2", None), true, false),
+            (with("1", hup.clone()), with("2", hup.clone()), false, true),
+            (with("1", None), with("2", hup.clone()), true, false),
+            (with("1", None), with("1", hup), true, false),
+            (with("1", None), with("1", None), false, false),
+            (spec(), with("1", None), true, false),
+        ] {
+            assert_eq!((from.needs_restart_for(&to), from.needs_reload_for(&to)), (restarts, reloads));
+            let told = from.differences(&to);
+            assert_eq!(told.iter().any(|one| one.restarts), restarts);
+            assert!(!format!("{told:?}").contains("hush"));
+        }
+    }
+
+    #[test]
     fn what_makes_them_unequal_is_always_told() {
         type Change = (&'static str, fn(&mut Spec));
         let full = || {
@@ -297,7 +346,7 @@ mod tests {
                 ..spec()
             }
         };
-        let rows: [Change; 10] = [
+        let rows: [Change; 13] = [
             ("log.compress", |spec| spec.log.compress = !spec.log.compress),
             ("log.when_full", |spec| spec.log.when_full = WhenFull::Drop),
             ("log.split", |spec| spec.log.split = true),
@@ -314,6 +363,9 @@ mod tests {
             ("rolling", |spec| spec.rolling = true),
             ("watch", |spec| spec.watch = vec!["*.rs".to_owned()]),
             ("rerun_unknown", |spec| spec.rerun_unknown = true),
+            ("use", |spec| spec.uses = Some("greeter".to_owned())),
+            ("config.level", |spec| drop(spec.config.insert("level".to_owned(), "3".to_owned()))),
+            ("runner", |spec| spec.runner = Runner::Task),
         ];
         for (setting, change) in rows {
             let mut other = full();

@@ -30,6 +30,6 @@ pub use sentence::span_text;
 pub use signal::Signal;
 pub use spec::{
     Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, MadeOf, Reports, RestartPolicy,
-    RestartWhen, Spec, StopPolicy, WhenFull,
+    RestartWhen, Runner, Spec, StopPolicy, WhenFull,
 };
 pub use status::Status;

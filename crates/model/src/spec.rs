@@ -54,6 +54,12 @@ pub struct Spec {
     pub log: LogLimits,
     /// Whether a run whose exit status is unknown is run again by itself.
     pub rerun_unknown: bool,
+    /// Its registered name in the program that it is a service of, when that is made with the library.
+    pub uses: Option<String>,
+    /// Settings handed on to it, each as a file says it.
+    pub config: BTreeMap<String, String>,
+    /// What a launcher makes of it.
+    pub runner: Runner,
 }
 
 impl Spec {
@@ -83,6 +89,9 @@ impl Spec {
             rolling: false,
             log: LogLimits::default(),
             rerun_unknown: false,
+            uses: None,
+            config: BTreeMap::new(),
+            runner: Runner::Process,
         }
     }
 
@@ -115,7 +124,15 @@ impl Spec {
             env: &self.env,
             reports: self.reports(),
             split: self.log.split,
+            uses: self.uses.as_deref(),
+            config: if self.reload.is_none() { Some(&self.config) } else { None }
+                .filter(|config| !config.is_empty()),
         }
+    }
+
+    /// Whether a process made from this becomes one of `other` by a reload.
+    pub fn needs_reload_for(&self, other: &Self) -> bool {
+        !self.needs_restart_for(other) && self.config != other.config
     }
 }
 
@@ -137,6 +154,10 @@ pub struct MadeOf<'a> {
     pub reports: Reports,
     /// Whether its streams have a pipe each.
     pub split: bool,
+    /// As which service of its program.
+    pub uses: Option<&'a str>,
+    /// With which settings, when it has some and cannot read them again.
+    pub config: Option<&'a BTreeMap<String, String>>,
 }
 
 impl Spec {
@@ -181,6 +202,26 @@ impl Kind {
         match self {
             Self::Permanent => "permanent",
             Self::Oneshot => "oneshot",
+        }
+    }
+}
+
+/// What a launcher makes of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Runner {
+    /// A task in its own process.
+    Task,
+    /// A process of its own.
+    #[default]
+    Process,
+}
+
+impl Runner {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Process => "process",
         }
     }
 }

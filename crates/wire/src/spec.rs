@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use mainstay_model::{
-    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, RestartPolicy, RestartWhen, ServiceId,
-    Signal, Spec, StopPolicy,
+    Attempts, Bytes, Command, Condition, Dependency, Kind, LogLimits, RestartPolicy, RestartWhen, Runner,
+    ServiceId, Signal, Spec, StopPolicy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,23 @@ pub struct WireSpec {
     log_split: bool,
     /// Whether a run whose exit status is unknown is run again.
     rerun_unknown: bool,
+    /// Its registered name in a program that is made with the library.
+    #[serde(default)]
+    uses: Option<String>,
+    /// Settings handed on to it, each as a file says it.
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    /// What a launcher makes of it.
+    #[serde(default)]
+    runner: WireRunner,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WireRunner {
+    Task,
+    #[default]
+    Process,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +190,12 @@ impl From<&Spec> for WireSpec {
             log_all_services: spec.log.all_services.map(|bytes| bytes.0),
             log_split: spec.log.split,
             rerun_unknown: spec.rerun_unknown,
+            uses: spec.uses.clone(),
+            config: spec.config.clone(),
+            runner: match spec.runner {
+                Runner::Task => WireRunner::Task,
+                Runner::Process => WireRunner::Process,
+            },
         }
     }
 }
@@ -256,6 +279,12 @@ impl TryFrom<WireSpec> for Spec {
                 split: wire.log_split,
             },
             rerun_unknown: wire.rerun_unknown,
+            uses: wire.uses,
+            config: wire.config,
+            runner: match wire.runner {
+                WireRunner::Task => Runner::Task,
+                WireRunner::Process => Runner::Process,
+            },
         })
     }
 }
@@ -382,6 +411,9 @@ mod tests {
                 split: true,
             },
             rerun_unknown: true,
+            uses: Some("greeter".to_owned()),
+            config: BTreeMap::from([("level".to_owned(), "3".to_owned())]),
+            runner: Runner::Task,
         };
         let text = serde_json::to_string(&WireSpec::from(&spec)).unwrap();
         let back: WireSpec = serde_json::from_str(&text).unwrap();

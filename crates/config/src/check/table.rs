@@ -95,6 +95,8 @@ impl Check<'_> {
             }
             // Whether there is such a service only shows in the whole.
             Keys::Dependencies => {}
+            // Only the service knows them.
+            Keys::Settings => {}
         }
     }
 
@@ -132,7 +134,8 @@ impl Check<'_> {
                 fields.setting(&entry.key).is_none() && meant_setting(&entry.key, fields) == Some(setting.key)
             })
         };
-        for setting in fields.settings.iter().filter(|setting| setting.required) {
+        let is_missing = |setting: &&Setting| setting.required && table.entry(setting.unless).is_none();
+        for setting in fields.settings.iter().filter(is_missing) {
             if table.entry(setting.key).is_none() && !table.0.iter().any(later) && !misspelt(setting) {
                 let message = format!("`{}` has no `{}`", spot.path, setting.key);
                 let help = format!("for example: {} = {}", setting.key, setting.example());

@@ -21,6 +21,11 @@ const HOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most globs of one service.
 const WATCH_LIMIT: usize = 100;
 
+/// This check, with the usual times.
+pub(super) fn usual(check: ReadyCheck) -> ReadyPolicy {
+    ReadyPolicy { check, timeout: READY_TIMEOUT, interval: READY_INTERVAL, probe_timeout: PROBE_TIMEOUT }
+}
+
 impl Reader<'_, '_> {
     /// `ready`.
     pub(super) fn ready(&mut self, service: &Table, number: u32) -> Option<ReadyPolicy> {

@@ -8,7 +8,7 @@ use std::{
 
 use mainstay_model::{Command, ServiceId, Spec};
 
-use super::{Layered, Reader, Shared, care};
+use super::{Layered, Reader, Shared, care, made};
 use crate::{
     Code,
     environment::Line,
@@ -33,7 +33,7 @@ impl Reader<'_, '_> {
         let working_dir = self.working_dir(table, number);
         let user = self.user(table, number);
         let env = self.env(layered, number);
-        let ready = self.ready(table, number);
+        let ready = self.ready(table, number).or_else(|| shared.usual_ready(table));
         let health = self.health(shared, table, number);
         let watchdog = self.watchdog(shared, table);
         let reload = care::reload(table, number);
@@ -41,7 +41,7 @@ impl Reader<'_, '_> {
         Some(Spec {
             id: ServiceId { name: shared.name.clone(), instance },
             kind: shared.kind,
-            command: command(table, "command", number)?,
+            command: command(table, "command", number).or_else(|| shared.command(number))?,
             working_dir,
             user,
             env,
@@ -58,6 +58,9 @@ impl Reader<'_, '_> {
             stop: shared.stop.clone(),
             log: shared.log,
             rerun_unknown: shared.rerun_unknown,
+            uses: shared.made.as_ref().map(|made| made.service.clone()),
+            config: made::config(table, number),
+            runner: shared.runner,
         })
     }
 
@@ -77,7 +80,7 @@ impl Reader<'_, '_> {
     }
 
     /// A path of the file as an absolute one.
-    fn path(&self, text: &str) -> PathBuf {
+    pub(super) fn path(&self, text: &str) -> PathBuf {
         let joined = self.inputs.directory.join(Path::new(text));
         joined.components().filter(|component| *component != Component::CurDir).collect()
     }

@@ -49,6 +49,6 @@ pub use spawn::{
 };
 pub use user::{User, effective_uid, lookup_user};
 pub use words::{
-    Datagram, SOCKET_PATH_LIMIT, bind_datagrams, drop_datagram, peek_datagram, peek_pipe, take_bytes,
-    word_pipe,
+    Datagram, SOCKET_PATH_LIMIT, bind_datagrams, drop_datagram, notify_address, peek_datagram, peek_pipe,
+    take_bytes, word_pipe,
 };

@@ -3,11 +3,16 @@
 //! down first. What is said is not known here.
 
 use std::{
+    ffi::OsStr,
     fs, io,
     mem::MaybeUninit,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::{FileTypeExt, PermissionsExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{FileTypeExt, PermissionsExt},
+            net::SocketAddr,
+        },
     },
     path::Path,
 };
@@ -49,6 +54,21 @@ pub fn bind_datagrams(path: &Path, user: Option<u32>) -> io::Result<OwnedFd> {
         std::os::unix::fs::lchown(path, user, None)?;
     }
     Ok(socket)
+}
+
+/// Where `$NOTIFY_SOCKET` leads (`sd_notify(3)`): a path, or behind an `@` a name that is in no file system, which only Linux
+/// knows.
+///
+/// # Errors
+/// It is too long, or holds a NUL byte.
+pub fn notify_address(text: &OsStr) -> io::Result<SocketAddr> {
+    match text.as_bytes().strip_prefix(b"@") {
+        #[cfg(target_os = "linux")]
+        Some(name) => <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(name),
+        #[cfg(not(target_os = "linux"))]
+        Some(_) => Err(io::ErrorKind::Unsupported.into()),
+        None => SocketAddr::from_pathname(text),
+    }
 }
 
 /// A datagram that was looked at.

@@ -17,5 +17,5 @@ pub use mainstay_model::Health as Status;
 pub use mainstay_wire::MonitorView;
 pub use messenger::{Messenger, Report};
 pub use metrics::{Counter, Gauge};
-pub(crate) use reporter::{Reporter, messengers};
+pub(crate) use reporter::{Reporter, log_alone, messengers};
 pub use tree::{Monitor, TaskGuard};

@@ -1,8 +1,13 @@
 //! Tells messengers what has changed: at once, but not more often than each moment; and on a period.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Messenger, Monitor, MonitorView, Report, local_socket::LocalSocket, log::Log};
 
@@ -21,34 +26,39 @@ pub(crate) fn messengers() -> Vec<Box<dyn Messenger>> {
     messengers
 }
 
+/// Those of one service among others in a process.
+pub(crate) fn log_alone() -> Vec<Box<dyn Messenger>> {
+    vec![Box::new(Log::new())]
+}
+
 /// Tells them.
 pub(crate) struct Reporter {
-    id: String,
     monitor: Monitor,
     messengers: Vec<Box<dyn Messenger>>,
-    told: Option<MonitorView>,
+    /// What was told last, as a hash: there may be a thousand of us in a process.
+    told: Option<u64>,
 }
 
 impl Reporter {
-    pub(crate) fn new(id: String, monitor: Monitor, messengers: Vec<Box<dyn Messenger>>) -> Self {
-        Self { id, monitor, messengers, told: None }
+    pub(crate) fn new(monitor: Monitor, messengers: Vec<Box<dyn Messenger>>) -> Self {
+        Self { monitor, messengers, told: None }
     }
 
     /// Until it is dropped.
-    pub(crate) async fn run(mut self) {
-        let board = std::sync::Arc::clone(self.monitor.board());
-        let mut period = Instant::now();
-        loop {
-            let is_due = Instant::now() >= period;
-            if self.tell(is_due) || is_due {
-                period = Instant::now() + PERIOD;
-                sleep_until(Instant::now() + MOMENT).await;
-            }
-            let by_itself = self.monitor.next_change().map(Instant::from_std);
-            let next = by_itself.map_or(period, |at| at.min(period));
-            tokio::select! {
-                () = board.changed.notified() => {}
-                () = sleep_until(next) => {}
+    #[expect(clippy::manual_async_fn, reason = "an `async fn` would have room for `self` twice")]
+    pub(crate) fn run(mut self) -> impl Future<Output = Infallible> {
+        async move {
+            let mut period = Instant::now();
+            loop {
+                let is_due = Instant::now() >= period;
+                if self.tell(is_due) || is_due {
+                    period = Instant::now() + PERIOD;
+                    sleep_until(Instant::now() + MOMENT).await;
+                }
+                let by_itself = self.monitor.next_change().map(Instant::from_std);
+                let next = by_itself.map_or(period, |at| at.min(period));
+                // Told or too late is the same: it is looked at.
+                let _ = timeout_at(next, self.monitor.board().changed.notified()).await;
             }
         }
     }
@@ -56,23 +66,28 @@ impl Reporter {
     /// Whether there was something to tell. Numbers alone are told on the period.
     fn tell(&mut self, anyway: bool) -> bool {
         let view = self.monitor.view();
-        if !anyway && self.told.as_ref().is_some_and(|told| is_same(told, &view)) {
+        let now = Some(hash(&view));
+        if !anyway && self.told == now {
             return false;
         }
-        let report = Report { id: self.id.clone(), monitor: view };
+        let report = Report { id: view.name.clone(), monitor: view };
         for messenger in &mut self.messengers {
             messenger.publish(&report);
         }
-        self.told = Some(report.monitor);
+        self.told = now;
         true
     }
 }
 
-fn is_same(one: &MonitorView, other: &MonitorView) -> bool {
-    (&one.name, &one.status, &one.own_status, &one.message)
-        == (&other.name, &other.status, &other.own_status, &other.message)
-        && one.children.len() == other.children.len()
-        && one.children.iter().zip(&other.children).all(|(one, other)| is_same(one, other))
+/// Of everything but the numbers.
+fn hash(view: &MonitorView) -> u64 {
+    fn add(view: &MonitorView, hasher: &mut DefaultHasher) {
+        (&view.name, &view.status, &view.own_status, &view.message, view.children.len()).hash(hasher);
+        view.children.iter().for_each(|child| add(child, hasher));
+    }
+    let mut hasher = DefaultHasher::new();
+    add(view, &mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -100,7 +115,7 @@ mod tests {
             let book = Rc::default();
             let monitor = Monitor::detached("shop");
             let messengers: Vec<Box<dyn Messenger>> = vec![Box::new(Book(Rc::clone(&book), Instant::now()))];
-            let reporter = Reporter::new("shop".to_owned(), monitor.clone(), messengers);
+            let reporter = Reporter::new(monitor.clone(), messengers);
             let running = tokio::task::spawn_local(reporter.run());
             act(monitor).await;
             running.abort();

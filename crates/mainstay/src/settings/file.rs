@@ -16,8 +16,6 @@ use super::{ConfigProblem, Origin, SettingShape};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct FileLayer {
     pub(crate) path: PathBuf,
-    /// The type of the service, when its name is not that (`use`).
-    pub(crate) uses: Option<String>,
     /// Each setting, with its line.
     pub(crate) values: Vec<(String, usize, Value)>,
     /// The services that it describes.
@@ -25,12 +23,25 @@ pub(crate) struct FileLayer {
 }
 
 impl FileLayer {
+    /// The type of the service, when its name is not that (`use`).
+    pub(crate) fn uses(text: &str, service: &str) -> Option<String> {
+        let whole = DeTable::parse(text).ok()?;
+        let DeValue::Table(services) = whole.get_ref().get("service")?.get_ref() else { return None };
+        let DeValue::Table(described) = services.get(service)?.get_ref() else { return None };
+        described.get("use")?.get_ref().as_str().map(str::to_owned)
+    }
+
     /// Reads what is said of `service`; a file may say nothing of it.
     ///
     /// # Errors
     /// It is no TOML, or a part of it is no table.
-    pub(crate) fn read(path: &Path, text: &str, service: &str) -> Result<Self, ConfigProblem> {
-        let reader = Reader { path, text };
+    pub(crate) fn read(
+        path: &Path,
+        text: &str,
+        service: &str,
+        replace: &Replace<'_>,
+    ) -> Result<Self, ConfigProblem> {
+        let reader = Reader { path, text, replace };
         let whole = DeTable::parse(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             reader.problem("TOML", at, error.message().to_owned())
@@ -41,7 +52,6 @@ impl FileLayer {
         layer.services = services.keys().map(|name| name.get_ref().to_string()).collect();
         let Some(described) = services.get(service) else { return Ok(layer) };
         let described = reader.table(&format!("service.{service}"), described)?;
-        layer.uses = described.get("use").and_then(|uses| uses.get_ref().as_str()).map(str::to_owned);
         let Some(config) = described.get("config") else { return Ok(layer) };
         let config = reader.table(&format!("service.{service}.config"), config)?;
         for (name, value) in config {
@@ -52,10 +62,14 @@ impl FileLayer {
     }
 }
 
+/// Replaces variables in a text, or says what is wrong with it.
+pub(crate) type Replace<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
+
 /// A file that is being read.
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
+    replace: &'a Replace<'a>,
 }
 
 impl Reader<'_> {
@@ -81,7 +95,10 @@ impl Reader<'_> {
         let span = value.span();
         let words = self.text.get(span.clone()).unwrap_or_default();
         Ok(match value.get_ref() {
-            DeValue::String(text) => Value::String(text.to_string()),
+            DeValue::String(text) => {
+                let replaced = (self.replace)(text);
+                Value::String(replaced.map_err(|words| self.problem(name, span.start, words))?)
+            }
             DeValue::Boolean(is) => Value::Boolean(*is),
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
                 super::shape::value_of(words)

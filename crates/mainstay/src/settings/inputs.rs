@@ -1,6 +1,7 @@
 //! Everything that is said of one service's settings, read anew each time: the file, credentials, the environment, arguments.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -14,6 +15,10 @@ use crate::{Registration, body::AnyConfig};
 /// Where a service's settings are looked for.
 pub(crate) struct Inputs {
     service: String,
+    /// Which instance of it: stands for `{instance}`.
+    pub(crate) instance: String,
+    /// Variables that only this service has; they come over those of the process.
+    pub(crate) variables: BTreeMap<String, String>,
     shapes: fn() -> Vec<SettingShape>,
     pub(crate) file: Option<PathBuf>,
     pub(crate) sources: Vec<Box<dyn Source>>,
@@ -25,13 +30,39 @@ impl Inputs {
     /// Of a service, which the file calls `name`.
     pub(crate) fn new(registration: &Registration, name: &str, file: Option<PathBuf>) -> Self {
         let shapes = registration.settings;
-        Self { service: name.to_owned(), shapes, file, sources: Vec::new(), arguments: Vec::new() }
+        Self {
+            service: name.to_owned(),
+            instance: "1".to_owned(),
+            variables: BTreeMap::new(),
+            shapes,
+            file,
+            sources: Vec::new(),
+            arguments: Vec::new(),
+        }
     }
 
     /// The type that a file names for a service (`use`).
     pub(crate) fn uses(file: &Path, service: &str) -> Option<String> {
-        let text = fs::read_to_string(file).ok()?;
-        FileLayer::read(file, &text, service).ok()?.uses
+        let texts = [local_of(file), Some(file.to_owned())].into_iter().flatten();
+        let uses = |path: PathBuf| FileLayer::uses(&fs::read_to_string(path).ok()?, service);
+        texts.filter_map(uses).next()
+    }
+
+    /// Replaces variables in a text of the file.
+    fn replaced(&self, text: &str) -> Result<String, String> {
+        if !text.contains(['$', '{']) {
+            return Ok(text.to_owned());
+        }
+        let own = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let mut variables: BTreeMap<String, String> = env::vars_os().filter_map(own).collect();
+        variables.extend(self.variables.clone());
+        mainstay_config::replaced(text, &variables, &self.instance).map_err(|words| words.join("; "))
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned().or_else(|| env::var(name).ok())
     }
 
     /// Reads all of it now.
@@ -52,12 +83,14 @@ impl Inputs {
         let mut layers = Layers::default();
         let shapes = (self.shapes)();
         if let Some(path) = &self.file {
-            let text = fs::read_to_string(path).map_err(|error| ConfigProblem {
-                name: "file".to_owned(),
-                origin: Origin::File { path: path.clone(), line: 1 },
-                text: format!("it cannot be read: {error}"),
-            })?;
-            layers.add_file(&FileLayer::read(path, &text, &self.service)?);
+            for path in [Some(path.clone()), local_of(path)].into_iter().flatten() {
+                let text = fs::read_to_string(&path).map_err(|error| ConfigProblem {
+                    name: "file".to_owned(),
+                    origin: Origin::File { path: path.clone(), line: 1 },
+                    text: format!("it cannot be read: {error}"),
+                })?;
+                layers.add_file(&FileLayer::read(&path, &text, &self.service, &|text| self.replaced(text))?);
+            }
         }
         let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         for shape in &shapes {
@@ -72,7 +105,7 @@ impl Inputs {
         }
         for shape in &shapes {
             let variable = variable_of(&self.service, shape);
-            if let Ok(text) = env::var(&variable) {
+            if let Some(text) = self.variable(&variable) {
                 layers.add_text(shape, &text, Origin::Environment(variable));
             }
         }
@@ -84,6 +117,15 @@ impl Inputs {
         }
         Ok(layers)
     }
+}
+
+/// What is laid over every file beside it, when it is there.
+const LOCAL: &str = "mainstay.local.toml";
+
+/// The local overrides of a file.
+pub(crate) fn local_of(file: &Path) -> Option<PathBuf> {
+    let local = file.with_file_name(LOCAL);
+    (local != file && local.is_file()).then_some(local)
 }
 
 /// The settings as a JSON Schema (2020-12).

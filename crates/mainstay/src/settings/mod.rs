@@ -12,7 +12,7 @@ mod shape;
 mod values;
 
 pub(crate) use file::{FileLayer, starter};
-pub(crate) use inputs::{Inputs, schema};
+pub(crate) use inputs::{Inputs, local_of, schema};
 pub(crate) use layers::Layers;
 pub use layers::{Origin, Source};
 pub use secret::Secret;

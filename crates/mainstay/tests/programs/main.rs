@@ -2,7 +2,10 @@
 //! its environment it does what `mainstay::main!()` does, without it it runs the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
+mod as_first;
 mod by_hand;
+mod handed;
+mod launch;
 mod monitors;
 mod run;
 mod services;
@@ -16,7 +19,9 @@ fn main() -> ExitCode {
         let program = mainstay::Program { name: "tested", version: "1.2.3" };
         return mainstay::run_program(program, mainstay::Registry::discover(), std::env::args_os());
     }
-    let tests = [by_hand::TESTS, monitors::TESTS].into_iter().flatten();
+    let tests = [by_hand::TESTS, launch::TESTS, handed::TESTS, as_first::TESTS, monitors::TESTS]
+        .into_iter()
+        .flatten();
     let trial = |(name, test): &(&'static str, fn())| {
         let test = *test;
         Trial::test(*name, move || {

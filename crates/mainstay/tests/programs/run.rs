@@ -29,6 +29,24 @@ pub(crate) fn program(words: &[&str]) -> Program {
     Program { command, dir }
 }
 
+/// The same, as the first process of a namespace of its own.
+pub(crate) fn in_namespace(words: &[&str]) -> Program {
+    let own = program(words);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--mount-proc"]).arg(std::env::current_exe().unwrap()).args(words);
+    command.current_dir(own.dir.path()).env_clear().env(PROGRAM, "1");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Program { command, ..own }
+}
+
+/// The same, begun by a script that has this as its standard input and ends with `exec "$@"`.
+pub(crate) fn through_shell(script: &str, input: Stdio, words: &[&str]) -> Ended {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(std::env::current_exe().unwrap()).args(words);
+    command.env(PROGRAM, "1").stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ended::of(command.output().unwrap())
+}
+
 impl Program {
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
@@ -81,6 +99,21 @@ impl Running {
                 return;
             }
         }
+    }
+
+    /// Reads lines until each of these words was in one.
+    #[track_caller]
+    pub(crate) fn until_all(&mut self, words: &[&str]) {
+        let from = self.said.len();
+        while let Some(words) = words.iter().find(|words| !self.said[from..].contains(**words)) {
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "no `{words}` in:\n{}", self.said);
+            self.said.push_str(&line);
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Until it has ended well.

@@ -1,6 +1,6 @@
 //! One service for each thing that can happen.
 
-use std::{thread, time::Instant};
+use std::{process::Command, thread, time::Instant};
 
 use mainstay::{Check, prelude::*};
 
@@ -214,4 +214,50 @@ impl Permanent for Shop {
         ctx.monitor().counter("orders").add(3);
         Ok(())
     }
+}
+/// Tells what was handed on to it.
+#[service(name = "nameplate")]
+struct Nameplate;
+
+impl SingleShot for Nameplate {
+    async fn execute(&mut self, ctx: &Context) -> Result {
+        info!("{} is {}", ctx.id(), ctx.runner_id().unwrap_or("nobody's"));
+        for listener in ctx.listeners() {
+            info!("{} at {}", listener.name(), listener.tcp()?.local_addr()?);
+        }
+        let exposed =
+            Command::new("sh").args(["-c", "test -e /proc/self/fd/3 && echo yes || echo no"]).output()?;
+        info!("handed on further: {}", String::from_utf8_lossy(&exposed.stdout).trim());
+        Ok(())
+    }
+}
+
+/// Leaves children of its children behind, and waits for one of its own.
+#[service(name = "orphans")]
+struct Orphans;
+
+impl SingleShot for Orphans {
+    async fn execute(&mut self, ctx: &Context) -> Result {
+        for _ in 0..3 {
+            let status = Command::new("sh").args(["-c", "sleep 0.05 & exit 7"]).status()?;
+            info!("its own child ended with {:?}", status.code());
+        }
+        while orphans_of_first()? > 0 {
+            ctx.sleep(Duration::from_millis(10)).await;
+        }
+        info!("nobody is left");
+        Ok(())
+    }
+}
+
+/// Processes whose parent is the first one, dead or alive, but for this one.
+fn orphans_of_first() -> Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(stat) = std::fs::read_to_string(entry?.path().join("stat")) else { continue };
+        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+        let is_own = head.split(' ').next() == Some(&std::process::id().to_string());
+        count += usize::from(!is_own && rest.split(' ').nth(2) == Some("1"));
+    }
+    Ok(count)
 }
