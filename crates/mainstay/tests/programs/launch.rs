@@ -14,6 +14,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("what_fails_is_started_again_until_it_gives_up", restarts),
     ("a_launcher_ends_when_everything_is_done", all_done),
     ("a_task_that_does_not_yield_is_named_and_ends_the_process", hog),
+    ("a_task_that_is_not_awaited_any_longer_is_dropped", dropped),
+    ("a_check_by_tcp_is_asked_where_the_program_can", probed),
     ("a_second_signal_does_not_wait", second_signal),
     ("a_changed_file_changes_what_runs_and_nothing_else", changed),
     ("a_wrong_file_keeps_what_runs", wrong),
@@ -182,6 +184,29 @@ fn hog() {
     // Nobody asks, and it is seen as well.
     let file = "[service.hog]\nuse = \"hog\"\nrunner = \"task\"\nwatchdog = \"100ms\"\n";
     launched(file).ended().is(124, &["`hog` does not yield, and all beside it wait: the process ends"]);
+}
+
+fn dropped() {
+    let file = "[service.deaf]\nuse = \"deaf\"\nrunner = \"task\"\nstop.timeout = \"10ms\"\n";
+    let mut running = launched(file).begin();
+    running.until("deaf running");
+    running.signal(Signal::TERM);
+    let ended = running.ended();
+    ended.is(0, &["deaf stopped"]);
+    assert!(!ended.err.contains("its stop has not ended"), "{}", ended.err);
+}
+
+fn probed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let file = format!("[service.lamp]\nuse = \"lamp\"\nrunner = \"task\"\nready.tcp = \"{address}\"\n");
+    if !cfg!(feature = "probes") {
+        return launched(&file).ended().is(6, &["`lamp`: this program cannot ask by tcp"]);
+    }
+    let mut running = launched(&file).begin();
+    running.until("lamp running");
+    running.signal(Signal::TERM);
+    running.ended().is(0, &["out"]);
 }
 
 fn second_signal() {
