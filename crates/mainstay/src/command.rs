@@ -6,6 +6,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    rc::Rc,
     sync::Arc,
 };
 
@@ -13,7 +14,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{
     Ending, Registration, Registry,
-    controller::{Life, Outlet, TimeLimits, orders},
+    calls::{Called, Calls},
+    controller::{Life, TimeLimits, orders},
     process::Process,
     settings::{ConfigProblem, Inputs, SettingShape, starter},
 };
@@ -234,20 +236,32 @@ fn run(chosen: Chosen) -> ExitCode {
         tracing::debug!("no configuration file is there: it runs on its defaults");
     }
     let (send, receive) = orders();
-    let outlet: Arc<dyn Outlet> = Arc::<crate::notify::Notifier>::clone(&process.notifier);
-    let inputs = chosen.inputs;
     let maker = (chosen.registration.maker)();
+    let inputs = Rc::new(chosen.inputs);
+    let calls = Calls::begin(Called {
+        registration: chosen.registration,
+        maker,
+        name: chosen.name,
+        instance: chosen.instance.clone(),
+        inputs: Rc::clone(&inputs),
+        orders: send.clone(),
+        outlet: Arc::<crate::notify::Notifier>::clone(&process.notifier),
+    });
+    let calls = match calls {
+        Ok(calls) => calls,
+        Err(words) => return refuse(Ending::Failed, &words),
+    };
     let life = Life {
         registration: chosen.registration,
         name: chosen.name,
         instance: chosen.instance,
         read: Box::new(move || inputs.read(maker.read)),
         limits,
-        outlet,
+        outlet: calls.outlet(),
         guard: Arc::clone(&process.guard),
     };
     let begun = process.forward_signals(send.clone(), limits.stop);
-    match begun.and_then(|()| process.run(life.run(send, receive))) {
+    match begun.and_then(|()| process.run(calls.beside(life.run(send, receive)))) {
         Ok(ending) => ending.into(),
         Err(error) => refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
     }

@@ -35,10 +35,15 @@
 //! mainstay::main!();
 //! ```
 
+// What calls need of the other modules stays there in a program that is built without them.
+#![cfg_attr(not(feature = "calls"), allow(dead_code, reason = "only calls use it"))]
+
 // The attributes name this crate as whoever uses them does; so do its own tests and examples.
 extern crate self as mainstay;
 
 mod body;
+#[cfg_attr(not(feature = "calls"), path = "no_calls.rs")]
+mod calls;
 mod command;
 mod context;
 mod controller;
@@ -56,12 +61,15 @@ mod process;
 mod registry;
 mod service;
 mod settings;
+mod visit;
 
 pub use command::{Program, run_program};
 pub use context::Context;
 pub use ending::Ending;
 pub use error::{Error, Result};
 pub use kind::{Blocking, Periodic, Permanent, Reload, SingleShot};
+#[cfg(feature = "calls")]
+pub use mainstay_macros::calls;
 pub use mainstay_macros::{ServiceConfig, service};
 pub use registry::{Registered, Registration, Registry, RegistryError};
 pub use service::{NoConfig, Place, Service};

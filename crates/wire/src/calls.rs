@@ -154,6 +154,8 @@ pub struct CallStatus {
     pub name: String,
     /// Which instance of it.
     pub instance: String,
+    /// `permanent`, `blocking`, `single shot` or `periodic`.
+    pub kind: String,
     /// Its process.
     pub pid: u32,
     /// `startup`, `ok`, `warning` or `shutdown`.

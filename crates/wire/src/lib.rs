@@ -22,8 +22,9 @@ mod upgrade;
 
 pub use anchor::{FromAnchor, ToAnchor};
 pub use calls::{
-    ArgumentView, CALL_LINE_LIMIT, CALLS_VERSION, CallAnswer, CallError, CallErrorCode, CallEvent, CallHealth,
-    CallLine, CallRefusal, CallRequest, CallStats, CallStatus, MethodView, MethodsView, SettingView,
+    ArgumentView, CALL_LINE_LIMIT, CALLS_VERSION, CallAnswer, CallError, CallErrorCode, CallEvent,
+    CallHealth, CallLine, CallRefusal, CallRequest, CallStats, CallStatus, MethodView, MethodsView,
+    SettingView,
 };
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{

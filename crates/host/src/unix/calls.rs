@@ -92,7 +92,8 @@ fn place_of_other(shared: &Path, slot: &str, user: u32) -> Result<PathBuf, HostE
 pub fn find_calls_socket(run_dir: &Path, slot: &str) -> Option<PathBuf> {
     let own = own_socket(run_dir, slot);
     let shared = shared_calls_dirs(run_dir).map(|dir| dir.join(slot).join(SOCKET));
-    let is_socket = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
+    let is_socket =
+        |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket());
     std::iter::once(own).chain(shared).find(is_socket)
 }
 
@@ -113,9 +114,9 @@ fn own_socket(run_dir: &Path, slot: &str) -> PathBuf {
 
 /// The same on every day and machine (FNV-1a).
 fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Listens at this path, for us alone, or for a group as well. A socket that is there is replaced: whoever asks knows that

@@ -1,6 +1,8 @@
 //! Everything that is said of one service's settings, read anew each time: the file, credentials, the environment, arguments.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
 };
@@ -19,13 +21,22 @@ pub(crate) struct Inputs {
     pub(crate) sources: Vec<Box<dyn Source>>,
     /// Settings by name.
     pub(crate) arguments: Vec<(String, String)>,
+    /// What calls have changed since the process began; the strongest, as the latest that a person said.
+    called: RefCell<BTreeMap<String, toml::Value>>,
 }
 
 impl Inputs {
     /// Of a service, which the file calls `name`.
     pub(crate) fn new(registration: &Registration, name: &str, file: Option<PathBuf>) -> Self {
         let shapes = registration.settings;
-        Self { service: name.to_owned(), shapes, file, sources: Vec::new(), arguments: Vec::new() }
+        Self {
+            service: name.to_owned(),
+            shapes,
+            file,
+            sources: Vec::new(),
+            arguments: Vec::new(),
+            called: RefCell::default(),
+        }
     }
 
     /// The type that a file names for a service (`use`).
@@ -46,6 +57,28 @@ impl Inputs {
             Some(config) if values.problems().is_empty() => Ok((config, values.explained().to_vec())),
             Some(_) | None => Err(values.problems().to_vec()),
         }
+    }
+
+    /// Changes settings until the process ends, when all is right with them; `None` takes a change back. It holds from the next
+    /// reading on, and what that will say is returned.
+    pub(crate) fn change(
+        &self,
+        changes: BTreeMap<String, Option<toml::Value>>,
+        read: fn(&mut SettingValues) -> Option<AnyConfig>,
+    ) -> Result<Vec<Explained>, Vec<ConfigProblem>> {
+        let before = self.called.borrow().clone();
+        for (name, value) in changes {
+            let mut called = self.called.borrow_mut();
+            match value {
+                Some(value) => called.insert(name, value),
+                None => called.remove(&name),
+            };
+        }
+        let outcome = self.read(read).map(|(_, explained)| explained);
+        if outcome.is_err() {
+            self.called.replace(before);
+        }
+        outcome
     }
 
     fn layers(&self) -> Result<Layers, ConfigProblem> {
@@ -81,6 +114,9 @@ impl Inputs {
                 let origin = Origin::Argument(format!("--{}", name.replace('_', "-")));
                 layers.add_text(shape, text, origin);
             }
+        }
+        for (name, value) in &*self.called.borrow() {
+            layers.add_call(name, value);
         }
         Ok(layers)
     }

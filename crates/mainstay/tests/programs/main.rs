@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is a test")]
 
 mod by_hand;
+mod called;
+mod caller;
+mod calls;
 mod run;
 mod services;
 
@@ -11,11 +14,14 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
+    if std::env::var_os(caller::CALLER).is_some() {
+        return caller::call_as_another();
+    }
     if std::env::var_os(run::PROGRAM).is_some() {
         let program = mainstay::Program { name: "tested", version: "1.2.3" };
         return mainstay::run_program(program, mainstay::Registry::discover(), std::env::args_os());
     }
-    let tests = by_hand::TESTS.iter();
+    let tests = by_hand::TESTS.iter().chain(calls::TESTS);
     let trial = |(name, test): &(&'static str, fn())| {
         let test = *test;
         Trial::test(*name, move || {
