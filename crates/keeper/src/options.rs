@@ -8,7 +8,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program};
+use mainstay_host::{
+    OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program, shared_calls_dirs,
+};
 use mainstay_wire::TROUBLE_FILE;
 
 /// Where things are.
@@ -152,7 +154,7 @@ pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
     if memory.exists() {
         std::fs::remove_dir_all(memory)?;
     }
-    for dir in options.shared_notify_dirs() {
+    for dir in options.shared_notify_dirs().chain(shared_calls_dirs(&options.run_dir)) {
         // Somebody else's of that name was never used.
         let _ = std::fs::remove_dir_all(dir);
     }

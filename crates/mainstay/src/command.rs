@@ -65,6 +65,8 @@ pub fn run_program(
     match matches.subcommand() {
         Some(("list", _)) => list(&registry),
         Some(("config", matches)) => config(program, &registry, matches),
+        #[cfg(feature = "command")]
+        Some(("service", matches)) => crate::embedded::run(&registry, matches),
         Some(_) | None => match chosen(program, &registry, &matches) {
             Ok(chosen) => run(chosen),
             Err((ending, words)) => refuse(ending, &words),
@@ -99,6 +101,10 @@ fn command(program: Program, registry: &Registry) -> Command {
         .arg(Arg::new("instance").value_name("INSTANCE").help("Which instance of it [default: 1]"))
         .subcommand(Command::new("list").about("Lists the services of this program"))
         .subcommand(config_command());
+    #[cfg(feature = "command")]
+    {
+        command = command.subcommand(crate::embedded::command(registry));
+    }
     for shape in registry.all().iter().flat_map(Registration::settings) {
         let flag = flag_of(&shape);
         if command.get_arguments().any(|known| known.get_id().as_str() == flag) {
@@ -142,7 +148,7 @@ fn of_service() -> Arg {
 }
 
 /// The argument of a setting: `max_size` as `max-size`.
-fn flag_of(shape: &SettingShape) -> String {
+pub(crate) fn flag_of(shape: &SettingShape) -> String {
     shape.name.replace('_', "-")
 }
 

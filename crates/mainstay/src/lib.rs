@@ -47,6 +47,8 @@ mod calls;
 mod command;
 mod context;
 mod controller;
+#[cfg(feature = "command")]
+mod embedded;
 mod ending;
 mod error;
 mod guard;
@@ -63,8 +65,13 @@ mod service;
 mod settings;
 mod visit;
 
+/// The crate with which [`service_command`] is made.
+#[cfg(feature = "command")]
+pub use clap;
 pub use command::{Program, run_program};
 pub use context::Context;
+#[cfg(feature = "command")]
+pub use embedded::{run_service_command, service_command};
 pub use ending::Ending;
 pub use error::{Error, Result};
 pub use kind::{Blocking, Periodic, Permanent, Reload, SingleShot};
