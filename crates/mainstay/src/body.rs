@@ -130,6 +130,7 @@ impl<T: Permanent> Body for PermanentBody<T> {
         Box::pin(async move {
             loop {
                 tokio::select! {
+                    biased;
                     () = ctx.stopped() => return Ok(Lived::Over),
                     Some(job) = jobs.recv() => match job {
                         Job::Visit(visit) => visit.be_done(&mut self.0, ctx).await,

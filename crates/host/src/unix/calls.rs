@@ -14,6 +14,7 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    process,
 };
 
 use rustix::{
@@ -119,24 +120,36 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Listens at this path, for us alone, or for a group as well. A socket that is there is replaced: whoever asks knows that
-/// nobody listens on it.
+/// Listens at this path, for us alone, or for a group as well: whoever finds a socket there can connect to it. One that is
+/// there is replaced: whoever asks knows that nobody listens on it.
 ///
 /// # Errors
 /// Something else is at that path, it is too long, may not be written, or cannot be given to the group.
 pub fn listen_privately(path: &Path, group: Option<u32>) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
-        Ok(data) if data.file_type().is_socket() => fs::remove_file(path)?,
+        Ok(data) if data.file_type().is_socket() => {}
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let address = SocketAddrUnix::new(path)?;
+    SocketAddrUnix::new(path)?;
+    // Under another name until it listens.
+    let unfinished = path.with_file_name(format!("~{}", process::id()));
+    let listener = listen_at(&unfinished, group);
+    let listener = listener.and_then(|listener| fs::rename(&unfinished, path).map(|()| listener));
+    if listener.is_err() {
+        // It may not have come so far.
+        let _ = fs::remove_file(&unfinished);
+    }
+    listener
+}
+
+fn listen_at(path: &Path, group: Option<u32>) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket: OwnedFd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     // Linux makes the file with the mode of the socket: at no moment may anybody else connect.
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
-    bind(&socket, &address)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
     if let Some(group) = group {
         lchown(path, None, Some(group))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;

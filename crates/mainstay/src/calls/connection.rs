@@ -3,13 +3,13 @@
 //! Requests are read while earlier ones are under way, up to a bound; then nothing more is read until one is answered. Whoever
 //! does not read what is written here is let go of after a time, and a subscriber who reads too slowly is told so.
 
-use std::{io, rc::Rc, time::Duration};
+use std::{io, rc::Rc, sync::Arc, time::Duration};
 
 use mainstay_wire::{CALL_LINE_LIMIT, CallAnswer, CallError, CallErrorCode, CallRefusal, CallRequest};
 use serde_json::Value;
 use tokio::{
     net::UnixStream,
-    sync::{Semaphore, broadcast, mpsc},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
 };
 
 use super::{
@@ -63,19 +63,18 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn read_all(self) {
         let mut bytes = Lines::default();
-        let under_way = Rc::new(Semaphore::new(REQUESTS_LIMIT));
+        let under_way = Arc::new(Semaphore::new(REQUESTS_LIMIT));
         let mut subscribed: Option<Busy> = None;
         loop {
             let next = async {
-                // Closed: never, as long as it is ours.
-                let _ = under_way.acquire().await;
-                bytes.next(self.stream).await
+                let permit = Arc::clone(&under_way).acquire_owned().await;
+                (permit, bytes.next(self.stream).await)
             };
-            let line = tokio::select! {
-                line = next => line,
-                () = self.seat.asked_to_leave() => Line::End,
-                () = self.desk.closing() => Line::End,
-                () = self.lines.closed() => Line::End,
+            let (permit, line) = tokio::select! {
+                next = next => next,
+                () = self.seat.asked_to_leave() => return,
+                () = self.desk.closing() => return,
+                () = self.lines.closed() => return,
             };
             let text = match line {
                 Line::Whole(text) => text,
@@ -103,17 +102,16 @@ impl Reader<'_> {
                     // Nobody reads any more.
                     let _ = self.lines.send(Out::Subscribed(line)).await;
                 }
-                Ok(request) => self.begin(request, &under_way),
+                Ok(request) => self.begin(request, permit),
             }
         }
     }
 
     /// Answers beside what else is asked.
-    fn begin(&self, request: CallRequest, under_way: &Rc<Semaphore>) {
+    fn begin(&self, request: CallRequest, permit: Result<OwnedSemaphorePermit, AcquireError>) {
         let (desk, caller, lines) = (Rc::clone(self.desk), self.caller, self.lines.clone());
-        let (under_way, busy) = (Rc::clone(under_way), self.seat.busy());
+        let busy = self.seat.busy();
         tokio::task::spawn_local(async move {
-            let _permit = under_way.acquire().await;
             let id = request.id.clone();
             let Done { outcome, then } = desk.answer(request, caller).await;
             if let Err(unsent) = lines.send(Out::Line(line_of(id, outcome), then)).await
@@ -121,7 +119,7 @@ impl Reader<'_> {
             {
                 desk.order(order).await;
             }
-            drop(busy);
+            drop((busy, permit));
         });
     }
 

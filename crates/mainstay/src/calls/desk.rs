@@ -114,7 +114,7 @@ impl Desk {
         let order = |order: Order| Done { outcome: Ok(Value::Null), then: Some(order) };
         let outcome = match &*method {
             "config.get" => self.config_get(args),
-            "config.set" => match self.config_set(args) {
+            "config.set" => match self.reads_settings().and_then(|()| self.config_set(args)) {
                 Ok(outcome) => return Done { outcome: Ok(outcome), then: Some(Order::Reload) },
                 Err(error) => Err(error),
             },
@@ -124,7 +124,10 @@ impl Desk {
                 (_, "status") => json(&self.status()),
                 (_, "health") => json(&self.health()),
                 (_, "stats") => json(&self.stats()),
-                (_, "reload") => return order(Order::Reload),
+                (_, "reload") => match self.reads_settings() {
+                    Ok(()) => return order(Order::Reload),
+                    Err(error) => Err(error),
+                },
                 (_, "restart") => return order(Order::Restart),
                 (_, "stop") => return order(Order::Stop),
                 (_, "trigger") => self.trigger().await,
@@ -244,6 +247,15 @@ impl Desk {
                 Err(CallError::new(CallErrorCode::BadArguments, text))
             }
         }
+    }
+
+    /// Whether it hears of another configuration.
+    fn reads_settings(&self) -> Result<(), CallError> {
+        if self.called.maker.is_single_shot {
+            let text = format!("`{}` is done once: it has read its configuration", self.called.name);
+            return Err(CallError::new(CallErrorCode::Failed, text));
+        }
+        if self.tap.told().is_ready { Ok(()) } else { Err(not_running()) }
     }
 
     fn config_set(&self, args: BTreeMap<String, Value>) -> Outcome {

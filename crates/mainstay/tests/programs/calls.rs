@@ -156,6 +156,8 @@ fn single_shot() {
     assert_eq!(caller.call("begun", &json!({})), true);
     let status = caller.call("status", &json!({}));
     assert_eq!((&status["kind"], &status["status"]), (&json!("single shot"), &json!("startup")));
+    let (_, text) = caller.refused("config.set", &json!({ "x": 1 }));
+    assert!(text.contains("it has read its configuration"), "{text}");
     end(running);
 }
 
