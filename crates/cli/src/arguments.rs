@@ -21,7 +21,8 @@ pub(crate) struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes:
   0 done, 1 failed or the answer is no, 2 usage, 4 not permitted, 5 no such service,
-  6 invalid configuration, 69 no daemon, 70 a defect of ours, 124 timed out, 130 interrupted
+  6 invalid configuration, 7 not running, 69 no daemon, 70 a defect of ours,
+  124 timed out, 130 interrupted
   `status NAME`: 0 running, 3 stopped or completed, 5 no such service, 150 starting or waiting,
   151 running but not healthy, 152 failed, 153 paused
   `run`: as its program, 128+n for signal n; 126 and 127 when it cannot be started";
@@ -92,6 +93,7 @@ pub(crate) enum Verb {
     History(verbs::history::History),
     Report(verbs::report::Report),
     Top(verbs::top::Top),
+    Call(verbs::call::Call),
     Check(verbs::check::Check),
     Plan(verbs::plan::Plan),
     Apply(verbs::apply::Apply),

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     NoSuchService,
     /// The project's files are wrong, or there are none.
     InvalidConfiguration,
+    /// The service that is to be called does not run.
+    NotRunning,
     /// Nobody is there to be asked.
     NoDaemon,
     /// A defect of ours.
@@ -58,6 +60,7 @@ impl Exit {
             Self::NotPermitted => 4,
             Self::NoSuchService => 5,
             Self::InvalidConfiguration => 6,
+            Self::NotRunning => 7,
             Self::NoDaemon => 69,
             Self::Bug => 70,
             Self::TimedOut => 124,
@@ -76,6 +79,7 @@ impl Exit {
             Self::NotPermitted => "not-permitted",
             Self::NoSuchService => "no-such-service",
             Self::InvalidConfiguration => "invalid-configuration",
+            Self::NotRunning => "not-running",
             Self::NoDaemon => "no-daemon",
             Self::Bug => "internal",
             Self::TimedOut => "timed-out",

@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod apply;
+pub(crate) mod call;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -114,6 +115,7 @@ pub(crate) fn run(arguments: Arguments, output: &Arc<Output>) -> Result<Exit, Fa
         Verb::History(history) => history.run(&context()?),
         Verb::Report(report) => report.run(&context()?),
         Verb::Top(top) => top.run(&context()?),
+        Verb::Call(call) => call.run(&context()?),
         Verb::Check(check) => check.run(&context()?),
         Verb::Plan(plan) => plan.run(&context()?),
         Verb::Apply(apply) => apply.run(&context()?),

@@ -44,7 +44,7 @@ fn trouble(socket: &Path) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-fn try_connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
+pub(crate) fn try_connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // unix(7): a connect waits for room in the listener's queue, and the send time-out bounds that wait.

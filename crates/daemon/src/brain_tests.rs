@@ -69,6 +69,8 @@ impl Stage {
         let surroundings = Surroundings {
             logs_dir: "/logs".into(),
             socket: "/run/sock".to_owned(),
+            // Nothing can be made there.
+            run_dir: "/proc/self/run".into(),
             project_key: "key".to_owned(),
             boot_id: "boot".to_owned(),
         };

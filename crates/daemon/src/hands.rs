@@ -9,7 +9,7 @@ mod user;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use mainstay_decide::{Check, Event, Memory, QuestionId};
-use mainstay_host::User;
+use mainstay_host::{User, find_calls_socket, make_calls_place};
 use mainstay_model::{
     Exit, HookName, PhaseName, RunId, ServiceId, Signal, SpawnFailure, SpawnFailureKind, Spec,
 };
@@ -50,6 +50,7 @@ struct Pending {
 pub(crate) struct Surroundings {
     pub(crate) logs_dir: PathBuf,
     pub(crate) socket: String,
+    pub(crate) run_dir: PathBuf,
     pub(crate) project_key: String,
     pub(crate) boot_id: String,
 }
@@ -149,6 +150,11 @@ impl Hands {
         self.surroundings.logs_dir.join(id.to_string())
     }
 
+    /// The socket on which a service can be called, when it has made one.
+    pub(crate) fn calls(&self, id: &ServiceId) -> Option<PathBuf> {
+        find_calls_socket(&self.surroundings.run_dir, &id.to_string())
+    }
+
     /// Where a service's output goes, and how much of it is kept.
     pub(crate) fn log_file(&self, spec: &Spec) -> LogFile {
         LogFile {
@@ -228,12 +234,24 @@ impl Hands {
         if let Some(limit) = spec.watchdog {
             variables.insert("WATCHDOG_USEC".to_owned(), limit.as_micros().to_string());
         }
+        let identity = identity_of(user);
+        match make_calls_place(
+            &self.surroundings.run_dir,
+            &spec.id.to_string(),
+            identity.as_ref().map(|it| it.uid),
+        ) {
+            Ok(path) => {
+                drop(variables.insert("MAINSTAY_CALLS".to_owned(), path.to_string_lossy().into_owned()))
+            }
+            // It runs all the same.
+            Err(error) => tracing::warn!("nobody can call `{}`: {error}", spec.id),
+        }
         let reports = spec.reports();
         let program = Program {
             words: spec.command.words().map(str::to_owned).collect(),
             dir: spec.working_dir.to_string_lossy().into_owned(),
             env: variables.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-            identity: identity_of(user),
+            identity,
         };
         self.keeper.send(&ToKeeper::Spawn {
             slot: spec.id.to_string(),

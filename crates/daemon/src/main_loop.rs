@@ -163,6 +163,7 @@ fn recall(
     let surroundings = Surroundings {
         logs_dir: options.logs_dir.clone(),
         socket: options.run_dir.join("sock").to_string_lossy().into_owned(),
+        run_dir: options.run_dir.clone(),
         project_key: key(&options.run_dir),
         boot_id: mainstay_host::boot_id(),
     };

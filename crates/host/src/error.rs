@@ -44,6 +44,12 @@ pub enum HostError {
         /// The name or number asked for.
         name: String,
     },
+    /// No such group.
+    #[error("there is no group `{name}`")]
+    NoSuchGroup {
+        /// The name asked for.
+        name: String,
+    },
     /// The user database did not answer.
     #[error("cannot look up the user `{name}`")]
     UserLookup {
@@ -73,6 +79,7 @@ impl HostError {
                 Some(format!("run this as user {owner}, or remove `{}`", path.display()))
             }
             Self::NoSuchUser { .. } => Some("`getent passwd` lists the users of this machine".to_owned()),
+            Self::NoSuchGroup { .. } => Some("`getent group` lists the groups of this machine".to_owned()),
             Self::Path { .. } | Self::UserLookup { .. } => None,
         }
     }

@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use mainstay_host::{OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program};
+use mainstay_host::{
+    OWN_PROGRAM, SOCKET_PATH_LIMIT, effective_uid, is_in_memory, is_own_program, shared_calls_dirs,
+};
 use mainstay_wire::TROUBLE_FILE;
 
 /// Where things are.
@@ -149,7 +151,8 @@ pub(crate) fn own_environment() -> Vec<String> {
 
 /// Removes everything in the run-time folder, the lock that keeps others out of it last.
 pub(crate) fn empty_run_dir(options: &Options, lock: &Path) -> io::Result<()> {
-    for dir in options.shared_notify_dirs().chain([options.memory_dir()]) {
+    let shared = options.shared_notify_dirs().chain(shared_calls_dirs(&options.run_dir));
+    for dir in shared.chain([options.memory_dir()]) {
         // Somebody else's of that name was never used, and is left to them.
         if is_own(&dir) {
             std::fs::remove_dir_all(dir)?;

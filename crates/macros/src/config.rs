@@ -3,7 +3,9 @@
 use darling::{FromField, util::Flag};
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, Fields, Lit, Meta, Result};
+use syn::{Attribute, Data, DeriveInput, Error, Expr, Fields, Result};
+
+use crate::help::help;
 
 /// What stands in `#[setting(…)]`, and beside it.
 #[derive(Debug, FromField)]
@@ -84,7 +86,7 @@ impl Setting {
 
     /// What a person may know of it.
     fn shape(&self) -> Result<TokenStream> {
-        let (name, help, ty) = (self.name(), self.help(), &self.ty);
+        let (name, help, ty) = (self.name(), help(&self.attrs), &self.ty);
         let mut shape = quote!(::mainstay::SettingShape::new::<#ty>(#name, #help));
         if let Some(text) = self.default()? {
             shape = quote!(#shape.with_default(#text));
@@ -102,22 +104,6 @@ impl Setting {
             shape = quote!(#shape.from_variable(#variable));
         }
         Ok(shape)
-    }
-
-    /// The documentation of the field.
-    fn help(&self) -> String {
-        let lines = self.attrs.iter().filter(|attribute| attribute.path().is_ident("doc"));
-        let lines = lines.filter_map(|attribute| match &attribute.meta {
-            Meta::NameValue(pair) => match &pair.value {
-                Expr::Lit(literal) => match &literal.lit {
-                    Lit::Str(text) => Some(text.value().trim().to_owned()),
-                    _ => None,
-                },
-                _ => None,
-            },
-            Meta::Path(_) | Meta::List(_) => None,
-        });
-        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
     }
 
     /// `#[default("5s")]`, `#[default(8080)]`: as it would stand in a file.

@@ -18,6 +18,8 @@ struct Arguments {
     start_timeout: Option<String>,
     /// How long its stop may take, like `"10s"`.
     stop_timeout: Option<String>,
+    /// Whose members may call what changes something.
+    calls_group: Option<String>,
 }
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -43,6 +45,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     };
     let start = optional(arguments.start_timeout.as_ref());
     let stop = optional(arguments.stop_timeout.as_ref());
+    let group = optional(arguments.calls_group.as_ref());
     let count = format_ident!("KINDS_OF_{}", ident.to_string().to_uppercase());
     Ok(quote! {
         #item
@@ -67,7 +70,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
                     (&&&&&::mainstay::private::KindOf::<#ident>::new()).kind()
                 },
             )
-            .with_timeouts(#start, #stop);
+            .with_timeouts(#start, #stop)
+            .with_calls_group(#group);
         }
 
         ::mainstay::private::inventory::submit! {

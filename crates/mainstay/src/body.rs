@@ -1,13 +1,18 @@
 //! What the controller holds of a service, whatever kind it is: begin, live, end. A file per kind would say little more than
 //! the four impls here.
 
-use std::{any::Any, future::Future, pin::Pin, time::Duration};
+use std::{
+    any::{Any, TypeId},
+    future::Future,
+    pin::Pin,
+    time::Duration,
+};
 
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     Blocking, Context, Error, Periodic, Permanent, Reload, Result, Service, ServiceConfig, SettingValues,
-    SingleShot,
+    SingleShot, visit::Within,
 };
 
 /// One act of a body.
@@ -30,6 +35,8 @@ pub(crate) enum Lived {
 pub(crate) enum Job {
     /// Go on with this configuration.
     Configure(AnyConfig),
+    /// Let this be done with the service.
+    Visit(Within),
 }
 
 /// A service that has been made.
@@ -37,7 +44,7 @@ pub(crate) trait Body {
     /// It is ready once this is done.
     fn start<'a>(&'a mut self, ctx: &'a Context) -> Act<'a>;
     /// Until it is asked to stop, or ends by itself.
-    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived>;
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Box<Job>>) -> Act<'a, Lived>;
     /// However `live` ended.
     fn stop<'a>(&'a mut self, ctx: &'a Context) -> Act<'a>;
 }
@@ -51,6 +58,10 @@ pub struct Maker {
     pub(crate) make: fn(AnyConfig, &Context) -> Result<Box<dyn Body>>,
     /// Whether its life ends by itself.
     pub(crate) is_single_shot: bool,
+    /// Its kind, in words.
+    pub(crate) kind: &'static str,
+    /// Its type.
+    pub(crate) service: TypeId,
 }
 
 /// How a service of this type, with a body of this kind, is made.
@@ -62,6 +73,8 @@ pub(crate) fn maker<T: Service, B: Body + From<T> + Kind + 'static>() -> Maker {
             Ok(Box::new(B::from(made)))
         },
         is_single_shot: B::IS_SINGLE_SHOT,
+        kind: B::WORD,
+        service: TypeId::of::<T>(),
     }
 }
 
@@ -69,6 +82,8 @@ pub(crate) fn maker<T: Service, B: Body + From<T> + Kind + 'static>() -> Maker {
 pub(crate) trait Kind {
     /// Whether it ends by itself.
     const IS_SINGLE_SHOT: bool = false;
+    /// In words.
+    const WORD: &'static str;
 }
 
 fn taken<C: 'static>(config: AnyConfig) -> Result<C> {
@@ -77,7 +92,7 @@ fn taken<C: 'static>(config: AnyConfig) -> Result<C> {
 }
 
 macro_rules! bodies {
-    ($($(#[$doc:meta])* $name:ident: $kind:ident, single shot: $is:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $kind:ident, $word:literal, single shot: $is:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub(crate) struct $name<T>(T);
@@ -90,19 +105,20 @@ macro_rules! bodies {
 
         impl<T: $kind> Kind for $name<T> {
             const IS_SINGLE_SHOT: bool = $is;
+            const WORD: &'static str = $word;
         }
     )*};
 }
 
 bodies! {
     /// Of [`Permanent`].
-    PermanentBody: Permanent, single shot: false;
+    PermanentBody: Permanent, "permanent", single shot: false;
     /// Of [`Blocking`].
-    BlockingBody: Blocking, single shot: false;
+    BlockingBody: Blocking, "blocking", single shot: false;
     /// Of [`SingleShot`].
-    SingleShotBody: SingleShot, single shot: true;
+    SingleShotBody: SingleShot, "single shot", single shot: true;
     /// Of [`Periodic`].
-    PeriodicBody: Periodic, single shot: false;
+    PeriodicBody: Periodic, "periodic", single shot: false;
 }
 
 impl<T: Permanent> Body for PermanentBody<T> {
@@ -110,18 +126,22 @@ impl<T: Permanent> Body for PermanentBody<T> {
         Box::pin(self.0.start(ctx))
     }
 
-    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Box<Job>>) -> Act<'a, Lived> {
         Box::pin(async move {
             loop {
                 tokio::select! {
+                    biased;
                     () = ctx.stopped() => return Ok(Lived::Over),
-                    Some(Job::Configure(config)) = jobs.recv() => {
-                        let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
-                        if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
-                            return Ok(Lived::Again);
+                    Some(job) = jobs.recv() => match *job {
+                        Job::Visit(visit) => visit.be_done(&mut self.0, ctx).await,
+                        Job::Configure(config) => {
+                            let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
+                            if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                                return Ok(Lived::Again);
+                            }
+                            ctx.reloaded();
                         }
-                        ctx.reloaded();
-                    }
+                    },
                 }
             }
         })
@@ -137,20 +157,24 @@ impl<T: Blocking> Body for BlockingBody<T> {
         Box::pin(self.0.on_start(ctx))
     }
 
-    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Box<Job>>) -> Act<'a, Lived> {
         Box::pin(async move {
             let mut again = Lived::Over;
             let mut run = std::pin::pin!(self.0.run(ctx));
             loop {
                 tokio::select! {
                     ended = &mut run => return ended.map(|()| again),
-                    Some(Job::Configure(config)) = jobs.recv() => {
-                        if let Err(config) = ctx.offer_config(config) {
-                            drop(config);
-                            again = Lived::Again;
-                            ctx.end();
+                    Some(job) = jobs.recv() => match *job {
+                        // `run` holds the service: nobody else gets to it, and no call asks for that.
+                        Job::Visit(visit) => drop(visit),
+                        Job::Configure(config) => {
+                            if let Err(config) = ctx.offer_config(config) {
+                                drop(config);
+                                again = Lived::Again;
+                                ctx.end();
+                            }
                         }
-                    }
+                    },
                 }
             }
         })
@@ -166,7 +190,7 @@ impl<T: SingleShot> Body for SingleShotBody<T> {
         Box::pin(async { Ok(()) })
     }
 
-    fn live<'a>(&'a mut self, ctx: &'a Context, _jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+    fn live<'a>(&'a mut self, ctx: &'a Context, _jobs: &'a mut mpsc::Receiver<Box<Job>>) -> Act<'a, Lived> {
         Box::pin(async move { self.0.execute(ctx).await.map(|()| Lived::Over) })
     }
 
@@ -199,7 +223,7 @@ impl<T: Periodic> Body for PeriodicBody<T> {
         Box::pin(self.0.on_start(ctx))
     }
 
-    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Job>) -> Act<'a, Lived> {
+    fn live<'a>(&'a mut self, ctx: &'a Context, jobs: &'a mut mpsc::Receiver<Box<Job>>) -> Act<'a, Lived> {
         Box::pin(async move {
             let begun = Instant::now();
             let mut next = if self.0.ticks_at_start() { Some(begun) } else { self.next_after(begun) };
@@ -222,14 +246,17 @@ impl<T: Periodic> Body for PeriodicBody<T> {
                         self.tick(ctx).await;
                         next = self.next_after(begun);
                     }
-                    Some(Job::Configure(config)) = jobs.recv() => {
-                        let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
-                        if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
-                            return Ok(Lived::Again);
+                    Some(job) = jobs.recv() => match *job {
+                        Job::Visit(visit) => visit.be_done(&mut self.0, ctx).await,
+                        Job::Configure(config) => {
+                            let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
+                            if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                                return Ok(Lived::Again);
+                            }
+                            next = self.next_after(Instant::now());
+                            ctx.reloaded();
                         }
-                        next = self.next_after(Instant::now());
-                        ctx.reloaded();
-                    }
+                    },
                 }
             }
             Ok(Lived::Over)

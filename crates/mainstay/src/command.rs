@@ -6,6 +6,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    rc::Rc,
     sync::Arc,
 };
 
@@ -13,7 +14,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{
     Ending, Registration, Registry,
-    controller::{Life, Outlet, TimeLimits, id_of, orders},
+    calls::{Called, Calls},
+    controller::{Life, TimeLimits, id_of, orders},
     launch,
     monitor::{Monitor, messengers},
     names::kept,
@@ -67,6 +69,8 @@ pub fn run_program(
         Some(("list", _)) => list(&registry),
         Some(("config", matches)) => config(program, &registry, matches),
         Some(("launch", matches)) => launched(&registry, matches),
+        #[cfg(feature = "command")]
+        Some(("service", matches)) => crate::embedded::run(&registry, matches),
         Some(_) | None => match chosen(program, &registry, &matches) {
             Ok(chosen) => run(chosen),
             Err((ending, words)) => refuse(ending, &words),
@@ -102,6 +106,10 @@ fn command(program: Program, registry: &Registry) -> Command {
         .subcommand(Command::new("list").about("Lists the services of this program"))
         .subcommand(config_command())
         .subcommand(launch_command());
+    #[cfg(feature = "command")]
+    {
+        command = command.subcommand(crate::embedded::command(registry));
+    }
     for shape in registry.all().iter().flat_map(Registration::settings) {
         let flag = flag_of(&shape);
         if command.get_arguments().any(|known| known.get_id().as_str() == flag) {
@@ -163,7 +171,7 @@ fn of_service() -> Arg {
 }
 
 /// The argument of a setting: `max_size` as `max-size`.
-fn flag_of(shape: &SettingShape) -> String {
+pub(crate) fn flag_of(shape: &SettingShape) -> String {
     shape.name.replace('_', "-")
 }
 
@@ -270,9 +278,21 @@ fn run(chosen: Chosen) -> ExitCode {
         tracing::debug!("no configuration file is there: it runs on its defaults");
     }
     let (send, receive) = orders();
-    let outlet: Arc<dyn Outlet> = Arc::<crate::notify::Notifier>::clone(&process.notifier);
-    let inputs = chosen.inputs;
     let maker = (chosen.registration.maker)();
+    let inputs = Rc::new(chosen.inputs);
+    let calls = Calls::begin(Called {
+        registration: chosen.registration,
+        maker,
+        name: chosen.name,
+        instance: chosen.instance.clone(),
+        inputs: Rc::clone(&inputs),
+        orders: send.clone(),
+        outlet: Arc::<crate::notify::Notifier>::clone(&process.notifier),
+    });
+    let calls = match calls {
+        Ok(calls) => calls,
+        Err(words) => return refuse(Ending::Failed, &words),
+    };
     let life = Life {
         registration: chosen.registration,
         name: chosen.name,
@@ -280,7 +300,7 @@ fn run(chosen: Chosen) -> ExitCode {
         instance: chosen.instance,
         read: Box::new(move || inputs.read(maker.read)),
         limits,
-        outlet,
+        outlet: calls.outlet(),
         guard: Arc::clone(&process.guard),
         messengers: Vec::new(),
         surroundings: Arc::new(process.surroundings()),
@@ -292,7 +312,7 @@ fn run(chosen: Chosen) -> ExitCode {
         Life { messengers, ..life }.run(send, receive).await
     };
     let begun = process.forward_signals(signals, limits.stop);
-    match begun.and_then(|()| process.run(reported)) {
+    match begun.and_then(|()| process.run(calls.beside(reported))) {
         Ok(ending) => ending.into(),
         Err(error) => refuse(Ending::Failed, &format!("the process cannot be set up: {error}")),
     }

@@ -1,7 +1,8 @@
 //! What a running service knows of the world around it, and how it speaks to it. It may be cloned and sent to other threads.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
+    collections::BTreeMap,
     fmt,
     future::Future,
     sync::{
@@ -19,7 +20,7 @@ use tokio::{
 use crate::{
     Error, Explained, Result,
     body::AnyConfig,
-    controller::{Order, Outlet, id_of},
+    controller::{Note, Order, Outlet, id_of},
     hosting::{Hosted, Surroundings},
     listen::Listener,
     monitor::{Monitor, Status},
@@ -49,6 +50,7 @@ struct Inner {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     config: Mutex<Offer>,
     offered: Notify,
+    shared: Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// Where a changed configuration waits for a body that asks.
@@ -91,6 +93,7 @@ impl Context {
             tasks: Mutex::default(),
             config: Mutex::default(),
             offered: Notify::new(),
+            shared: Mutex::default(),
         }))
     }
 
@@ -226,6 +229,49 @@ impl Context {
         self.0.outlet.status(words);
     }
 
+    /// Keeps something for whoever has this context: for [calls](crate::calls) without `self`, say. There is one of each type,
+    /// until the service is made anew.
+    ///
+    /// ```
+    /// # use mainstay::prelude::*;
+    /// # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// # fn example(ctx: &Context) -> Result {
+    /// ctx.share(Arc::new(AtomicU64::new(0)));
+    /// ctx.shared::<AtomicU64>()?.fetch_add(1, Ordering::Relaxed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn share<T: Send + Sync + 'static>(&self, what: Arc<T>) {
+        locked(&self.0.shared).insert(TypeId::of::<T>(), what);
+    }
+
+    /// What was [shared](Context::share).
+    ///
+    /// # Errors
+    /// Nothing of this type was.
+    pub fn shared<T: Send + Sync + 'static>(&self) -> Result<Arc<T>> {
+        let found = locked(&self.0.shared).get(&TypeId::of::<T>()).cloned();
+        let right = found.and_then(|found| found.downcast().ok());
+        right.ok_or_else(|| {
+            let name = std::any::type_name::<T>();
+            Error::new(format!("no `{name}` is shared: `ctx.share(Arc::new(…))` does that"))
+        })
+    }
+
+    /// Tells whoever has subscribed to this service's events (`mainstay call NAME --events`) that something happened. When
+    /// nobody has, this costs nothing. What cannot be written as JSON, or is longer than 64 KiB, is logged instead.
+    ///
+    /// ```
+    /// # use mainstay::prelude::*;
+    /// # fn example(ctx: &Context) {
+    /// ctx.emit("greeted", &"Ada");
+    /// # }
+    /// ```
+    #[cfg(feature = "calls")]
+    pub fn emit<T: serde::Serialize + ?Sized>(&self, event: &str, data: &T) {
+        self.0.outlet.event(event, &|| serde_json::to_value(data));
+    }
+
     /// Asks for the next tick of a [`Periodic`](crate::Periodic) service now. Asked several times before it begins, it comes
     /// once.
     pub fn trigger(&self) {
@@ -288,12 +334,14 @@ impl Context {
 
     pub(crate) fn went_well(&self) {
         self.0.monitor.set_stage(Status::Ok, "");
+        self.0.outlet.note(Note::Ticked { well: true });
         self.0.outlet.status("running");
     }
 
     pub(crate) fn went_wrong(&self, error: &Error) {
         tracing::error!("{error}");
         self.0.monitor.set_stage(Status::Error, &error.to_string());
+        self.0.outlet.note(Note::Ticked { well: false });
         self.0.outlet.status(&error.to_string());
     }
 

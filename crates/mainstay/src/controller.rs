@@ -13,10 +13,11 @@ use crate::{
     monitor::{Messenger, Monitor, Reporter, Status},
     panics::{guarded, guarded_call},
     settings::{ConfigProblem, Explained},
+    visit::Visit,
 };
 
 /// Orders that may wait; more mean nothing new.
-const ORDERS_LIMIT: usize = 64;
+pub(crate) const ORDERS_LIMIT: usize = 64;
 
 /// What a service is asked from outside, or by itself.
 #[derive(Debug)]
@@ -29,6 +30,22 @@ pub(crate) enum Order {
     Reload,
     /// A task of its own has failed.
     Fail(Error),
+    /// Let this be done with it.
+    Visit(Box<Visit>),
+}
+
+/// What happened to a service, beside what a supervisor is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Note<'a> {
+    /// This is its configuration from now on.
+    Configured(&'a [Explained]),
+    /// A tick has ended.
+    Ticked {
+        /// Whether it went well.
+        well: bool,
+    },
+    /// It is made anew, in the same process.
+    Anew,
 }
 
 /// Where what becomes of a service is told.
@@ -41,6 +58,10 @@ pub(crate) trait Outlet: Send + Sync {
     fn stopping(&self, words: &str);
     /// What it does, in words.
     fn status(&self, words: &str);
+    /// Something happened to it.
+    fn note(&self, _note: Note<'_>) {}
+    /// It tells whoever listens of something; what belongs to that is only made when somebody does.
+    fn event(&self, _name: &str, _data: &dyn Fn() -> serde_json::Result<serde_json::Value>) {}
 }
 
 /// Reads the layers of a configuration anew.
@@ -134,6 +155,7 @@ impl Life {
                 Ok(read) => read,
                 Err(problems) => return self.misconfigured(&problems),
             };
+            self.outlet.note(Note::Configured(&explained));
             let ctx = Context::new(
                 self.name,
                 self.instance.clone(),
@@ -146,7 +168,10 @@ impl Life {
             let _tasks = Dropped(&ctx);
             match self.round(config, &ctx, &mut orders).await {
                 Ok(Round::Over) => return Ending::Done,
-                Ok(Round::Again) => tracing::info!("it is made anew"),
+                Ok(Round::Again) => {
+                    tracing::info!("it is made anew");
+                    self.outlet.note(Note::Anew);
+                }
                 Err(Failure { ending, error }) => {
                     tracing::error!("{error}");
                     self.monitor.set_stage(Status::Failed, &error.to_string());
@@ -229,7 +254,8 @@ impl Life {
                     // It goes on until it looks, or its time is over.
                     Order::Stop => { begun = Begun::Stopped; ctx.end(); }
                     Order::Fail(error) => return Err(error.into()),
-                    Order::Restart | Order::Reload => {}
+                    // Who waits for a visit learns that it was dropped.
+                    Order::Restart | Order::Reload | Order::Visit(_) => {}
                 },
             }
         }
@@ -270,6 +296,7 @@ impl Life {
                         Order::Restart => round = Round::Again,
                         Order::Fail(error) => failed = failed.or(Some(error)),
                         Order::Reload => { self.reload(&jobs); continue; }
+                        Order::Visit(visit) => { receive(*visit, ctx, &jobs); continue; }
                     }
                     ctx.end();
                     patience = patience.or_else(|| Some(tokio::time::Instant::now() + self.limits.stop));
@@ -280,12 +307,13 @@ impl Life {
     }
 
     /// Reads the configuration again, and hands it to the body; a wrong one changes nothing.
-    fn reload(&self, jobs: &mpsc::Sender<Job>) {
+    fn reload(&self, jobs: &mpsc::Sender<Box<Job>>) {
         self.outlet.reloading();
         match (self.read)() {
-            Ok((config, _)) => {
+            Ok((config, explained)) => {
+                self.outlet.note(Note::Configured(&explained));
                 // When as many wait already, the latest is among them or will be asked for.
-                if jobs.try_send(Job::Configure(config)).is_err() {
+                if jobs.try_send(Box::new(Job::Configure(config))).is_err() {
                     self.outlet.ready("running");
                 }
             }
@@ -325,6 +353,17 @@ impl Drop for Dropped<'_> {
     fn drop(&mut self) {
         self.0.end();
         self.0.abort_tasks();
+    }
+}
+
+/// Lets something be done with a service that lives.
+fn receive(visit: Visit, ctx: &Context, jobs: &mpsc::Sender<Box<Job>>) {
+    match visit {
+        Visit::Beside(act) => act(ctx),
+        Visit::Within(visit) => {
+            // Those that wait are fewer than there is room for; one that is to end has no moment for another.
+            let _ = if ctx.is_running() { jobs.try_send(Box::new(Job::Visit(visit))) } else { Ok(()) };
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::{fmt, marker::PhantomData};
 pub use inventory;
 
 pub use crate::body::Maker;
+#[cfg(feature = "calls")]
+pub use crate::calls::{Answering, Argument, Arguments, CallSet, Callee, Method, answer, read, service_of};
 
 use crate::{
     Blocking, Periodic, Permanent, SingleShot,
@@ -97,6 +99,14 @@ pub const fn check_kinds(kinds: &[usize; 4]) {
     assert!(
         count < 2,
         "a service is of one kind: keep one of its `impl Permanent`, `Blocking`, `SingleShot`, `Periodic`"
+    );
+}
+
+/// Refuses, at compile time, a call that needs a service which its own function holds for all its life.
+pub const fn check_call_with_self(kinds: usize) {
+    assert!(
+        kinds == 0,
+        "while `run` or `execute` runs it holds the service, and no call gets to it: leave `self` out, and share what both need: `ctx.share(Arc::new(…))` in `on_start`, `ctx.shared::<T>()?` in the call"
     );
 }
 

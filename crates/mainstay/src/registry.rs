@@ -18,6 +18,8 @@ pub struct Registration {
     pub(crate) settings: fn() -> Vec<SettingShape>,
     pub(crate) start_timeout: Option<&'static str>,
     pub(crate) stop_timeout: Option<&'static str>,
+    /// Whose members may call what changes something.
+    pub(crate) calls_group: Option<&'static str>,
 }
 
 impl Registration {
@@ -32,6 +34,7 @@ impl Registration {
             settings: <T::Config as ServiceConfig>::settings,
             start_timeout: None,
             stop_timeout: None,
+            calls_group: None,
         }
     }
 
@@ -39,6 +42,12 @@ impl Registration {
     #[must_use]
     pub const fn with_timeouts(self, start: Option<&'static str>, stop: Option<&'static str>) -> Self {
         Self { start_timeout: start, stop_timeout: stop, ..self }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn with_calls_group(self, group: Option<&'static str>) -> Self {
+        Self { calls_group: group, ..self }
     }
 
     /// The name under which it is run.

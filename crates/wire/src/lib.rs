@@ -1,6 +1,7 @@
 //! What crosses a process border or a restart, as types and their JSON. Knows no transport, and is nobody's internal type.
 
 mod anchor;
+mod calls;
 mod care;
 mod frame;
 mod keeper;
@@ -22,6 +23,11 @@ mod upgrade;
 mod version;
 
 pub use anchor::{FromAnchor, ToAnchor};
+pub use calls::{
+    ArgumentView, CALL_LINE_LIMIT, CALLS_VERSION, CallAnswer, CallError, CallErrorCode, CallEvent,
+    CallHealth, CallLine, CallRefusal, CallRequest, CallStats, CallStatus, MethodView, MethodsView,
+    SettingView,
+};
 pub use frame::{FRAME_LIMIT, FrameError, Frames, frame};
 pub use keeper::{
     ANCHOR_FD, DAEMON_SLOT, FromKeeper, Identity, KEEPER_FD, KEEPER_PROTOCOL, LISTEN_FD, LOGS_IN_FRAME,

@@ -47,6 +47,9 @@ pub struct TryView {
 pub struct DetailsView {
     /// As whom it runs; `null` is as Mainstay itself.
     pub user: Option<String>,
+    /// The socket on which it can be called, when it offers that.
+    #[serde(default)]
+    pub calls: Option<String>,
     /// Where it runs.
     pub working_dir: String,
     /// When it counts as ready: `tcp 127.0.0.1:5432`; `null`: as soon as it runs (a oneshot: when it completed).

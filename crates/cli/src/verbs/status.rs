@@ -287,6 +287,7 @@ fn described(spec: &Spec, project: &Project) -> DetailsView {
     });
     DetailsView {
         user: spec.user.clone(),
+        calls: None,
         working_dir: spec.working_dir.display().to_string(),
         ready_check: spec.ready.as_ref().map(|policy| policy.check.to_string()),
         watchdog_ms: spec.watchdog.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),

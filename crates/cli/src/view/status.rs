@@ -381,6 +381,7 @@ mod tests {
     fn details() -> DetailsView {
         DetailsView {
             user: Some("shop".to_owned()),
+            calls: None,
             working_dir: "/srv/shop".to_owned(),
             ready_check: Some("tcp 127.0.0.1:80".to_owned()),
             watchdog_ms: Some(30_000),

@@ -36,12 +36,14 @@ pub(super) fn counted(brain: &mut Brain) {
 }
 
 /// The same, each with its details. What is no more has none.
-fn in_detail(brain: &Brain, ids: &[ServiceId], mut answer: Answer) -> Answer {
+fn in_detail(brain: &mut Brain, ids: &[ServiceId], mut answer: Answer) -> Answer {
     if let Answer::Services { services, .. } = &mut answer
         && services.len() == ids.len()
     {
         for (service, id) in services.iter_mut().zip(ids) {
-            service.details = view::details(brain.runner.project(), id).map(Box::new);
+            let calls = brain.runner.execution().calls(id).filter(|_| service.pid.is_some());
+            let calls = calls.map(|path| path.to_string_lossy().into_owned());
+            service.details = view::details(brain.runner.project(), id, calls).map(Box::new);
             service.monitor = brain.monitors.of(id, RunId(service.run)).cloned();
         }
     }

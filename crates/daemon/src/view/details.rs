@@ -4,8 +4,8 @@ use mainstay_decide::Project;
 use mainstay_model::{Condition, ServiceId};
 use mainstay_wire::{DetailsView, NeighbourView};
 
-/// Of this one.
-pub(crate) fn details(project: &Project, id: &ServiceId) -> Option<DetailsView> {
+/// Of this one, which can be called on that socket.
+pub(crate) fn details(project: &Project, id: &ServiceId, calls: Option<String>) -> Option<DetailsView> {
     let service = project.service(id)?;
     let spec = service.spec();
     let instances = |name| project.ids().filter(move |id| id.name == name);
@@ -18,6 +18,7 @@ pub(crate) fn details(project: &Project, id: &ServiceId) -> Option<DetailsView> 
     });
     Some(DetailsView {
         user: spec.user.clone(),
+        calls,
         working_dir: spec.working_dir.display().to_string(),
         ready_check: spec.ready.as_ref().map(|policy| policy.check.to_string()),
         watchdog_ms: spec.watchdog.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),

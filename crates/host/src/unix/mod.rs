@@ -1,5 +1,6 @@
 //! The hands on Unix; Linux is the one that is tested.
 
+mod calls;
 mod clock;
 mod command;
 mod family;
@@ -20,6 +21,10 @@ mod spawn;
 mod user;
 mod words;
 
+pub use calls::{
+    by_hand_calls_dir, find_calls_socket, listen_privately, make_by_hand_calls_dir, make_calls_place,
+    shared_calls_dirs,
+};
 pub use clock::{boot_id, monotonic_nanos, pid_namespace, utc_stamp};
 pub use command::run_as;
 pub use family::{DeadChild, KeptExit, Process, adopt_orphans, next_dead_child, parent_pid, reap_child};
@@ -47,7 +52,7 @@ pub use shared_buffer::{Found, SharedBuffer};
 pub use spawn::{
     Attempt, CHILD_RECORD_BYTES, ChildFacts, ChildRecord, FailedStep, Identity, Output, SpawnRequest, spawn,
 };
-pub use user::{User, effective_uid, lookup_user};
+pub use user::{User, effective_uid, lookup_group, lookup_user};
 pub use words::{
     Datagram, SOCKET_PATH_LIMIT, bind_datagrams, drop_datagram, notify_address, peek_datagram, peek_pipe,
     take_bytes, word_pipe,

@@ -1,4 +1,4 @@
-//! The user database: names to numbers. Who may be whom is decided elsewhere.
+//! The databases of users and groups: names to numbers. Who may be whom is decided elsewhere.
 
 use std::{
     ffi::{CStr, CString},
@@ -46,6 +46,37 @@ pub fn lookup_user(name: &str) -> Result<User, HostError> {
     }
     let number: u32 = name.parse().map_err(|_| no_such())?;
     read_entry(name, &Key::Number(number))?.ok_or_else(no_such)
+}
+
+/// Looks up the number of a group by name (`getgrnam_r(3)`).
+///
+/// # Errors
+/// [`HostError::NoSuchGroup`], or [`HostError::UserLookup`] when the database did not answer.
+pub fn lookup_group(name: &str) -> Result<u32, HostError> {
+    let no_such = || HostError::NoSuchGroup { name: name.to_owned() };
+    let text = CString::new(name).map_err(|_| no_such())?;
+    let mut buffer: Vec<libc::c_char> = vec![0; 4096];
+    loop {
+        // SAFETY: `group` is numbers and pointers, for all of which zero is a value.
+        let mut entry: libc::group = unsafe { std::mem::zeroed() };
+        let mut found: *mut libc::group = ptr::null_mut();
+        let room = buffer.len();
+        // SAFETY: all pointers are to live values, and `room` is the length of the buffer.
+        let code = unsafe {
+            libc::getgrnam_r(text.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), room, &raw mut found)
+        };
+        match code {
+            0 if found.is_null() => return Err(no_such()),
+            0 => return Ok(entry.gr_gid),
+            libc::EINTR => {}
+            libc::ERANGE if room < ENTRY_LIMIT => buffer.resize(room * 4, 0),
+            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Err(no_such()),
+            code => {
+                let source = io::Error::from_raw_os_error(code);
+                return Err(HostError::UserLookup { name: name.to_owned(), source });
+            }
+        }
+    }
 }
 
 enum Key {

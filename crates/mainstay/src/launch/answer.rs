@@ -19,11 +19,18 @@ pub(crate) async fn answer(
             child.ended_within(limit).await.map_err(late).and_then(verdict)
         }
         #[cfg(feature = "probes")]
-        Probe::Tcp(address) => mainstay_probe::tcp(&address, limit).await,
+        Probe::Tcp(address) => mainstay_probe::tcp(&address, limit).await.map_err(words),
         #[cfg(feature = "probes")]
-        Probe::Http(http) => mainstay_probe::http(&http.url, http.status, limit).await,
+        Probe::Http(http) => mainstay_probe::http(&http.url, http.status, limit).await.map_err(words),
         // The file was refused for it.
         #[cfg(not(feature = "probes"))]
         Probe::Tcp(_) | Probe::Http(_) => Err("cannot be asked by this program".to_owned()),
+    }
+}
+
+#[cfg(feature = "probes")]
+fn words(no: mainstay_probe::No) -> String {
+    match no {
+        mainstay_probe::No::Answer(text) | mainstay_probe::No::Unasked(text) => text,
     }
 }

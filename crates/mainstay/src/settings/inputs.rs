@@ -1,6 +1,7 @@
 //! Everything that is said of one service's settings, read anew each time: the file, credentials, the environment, arguments.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
@@ -24,6 +25,8 @@ pub(crate) struct Inputs {
     pub(crate) sources: Vec<Box<dyn Source>>,
     /// Settings by name.
     pub(crate) arguments: Vec<(String, String)>,
+    /// What calls have changed since the process began; the strongest, as the latest that a person said.
+    called: RefCell<BTreeMap<String, toml::Value>>,
 }
 
 impl Inputs {
@@ -38,6 +41,7 @@ impl Inputs {
             file,
             sources: Vec::new(),
             arguments: Vec::new(),
+            called: RefCell::default(),
         }
     }
 
@@ -79,6 +83,28 @@ impl Inputs {
         }
     }
 
+    /// Changes settings until the process ends, when all is right with them; `None` takes a change back. It holds from the next
+    /// reading on, and what that will say is returned.
+    pub(crate) fn change(
+        &self,
+        changes: BTreeMap<String, Option<toml::Value>>,
+        read: fn(&mut SettingValues) -> Option<AnyConfig>,
+    ) -> Result<Vec<Explained>, Vec<ConfigProblem>> {
+        let before = self.called.borrow().clone();
+        for (name, value) in changes {
+            let mut called = self.called.borrow_mut();
+            match value {
+                Some(value) => called.insert(name, value),
+                None => called.remove(&name),
+            };
+        }
+        let outcome = self.read(read).map(|(_, explained)| explained);
+        if outcome.is_err() {
+            self.called.replace(before);
+        }
+        outcome
+    }
+
     fn layers(&self) -> Result<Layers, ConfigProblem> {
         let mut layers = Layers::default();
         let shapes = (self.shapes)();
@@ -114,6 +140,9 @@ impl Inputs {
                 let origin = Origin::Argument(format!("--{}", name.replace('_', "-")));
                 layers.add_text(shape, text, origin);
             }
+        }
+        for (name, value) in &*self.called.borrow() {
+            layers.add_call(name, value);
         }
         Ok(layers)
     }

@@ -26,6 +26,8 @@ pub enum Origin {
     Environment(String),
     /// The command line.
     Argument(String),
+    /// A call while it ran (`config.set`).
+    Call,
 }
 
 impl fmt::Display for Origin {
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
             Self::Broker(name) => write!(f, "{name}"),
             Self::Environment(name) => write!(f, "${name}"),
             Self::Argument(text) => write!(f, "{text}"),
+            Self::Call => write!(f, "a call"),
         }
     }
 }
@@ -77,6 +80,11 @@ impl Layers {
         for (name, value) in source.values(service) {
             self.said.push((name, Said { value, origin: Origin::Broker(source.name()) }));
         }
+    }
+
+    /// What a call says.
+    pub(crate) fn add_call(&mut self, name: &str, value: &Value) {
+        self.said.push((name.to_owned(), Said { value: value.clone(), origin: Origin::Call }));
     }
 
     /// What a text says, from the environment, a credential or an argument.

@@ -194,7 +194,7 @@ fn reload_wrong() {
 }
 
 fn which() {
-    program(&[]).ended().is(2, &["which service? there are: brief, deaf, "]);
+    program(&[]).ended().is(2, &["which service? there are: brief, clock, counter, deaf, "]);
     program(&["-", "nobody"]).ended().is(2, &["there is no service `nobody`; there are: brief"]);
     program(&["list"]).ended().is(0, &["greeter\n", "once\n"]);
     program(&["-", "once", "--message", "hm"]).ended().is(2, &["`once` has no setting `message`"]);

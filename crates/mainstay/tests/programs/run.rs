@@ -25,6 +25,8 @@ pub(crate) fn program(words: &[&str]) -> Program {
     let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(words).current_dir(dir.path()).env_clear().env(PROGRAM, "1");
+    // Where it can be called: two tests may run a service of one name at the same time.
+    command.env("XDG_RUNTIME_DIR", dir.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Program { command, dir }
 }
@@ -116,6 +118,11 @@ impl Running {
         self.child.id()
     }
 
+    /// The socket of a service that runs by hand.
+    pub(crate) fn socket(&self, id: &str) -> std::path::PathBuf {
+        self.dir.path().join("mainstay/calls").join(id)
+    }
+
     /// Until it has ended well.
     #[track_caller]
     pub(crate) fn wait(&mut self) {
@@ -124,6 +131,12 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Its folder, when it was killed.
+    pub(crate) fn leave(mut self) -> tempfile::TempDir {
+        self.child.wait().unwrap();
+        self.dir
     }
 
     /// To its end.

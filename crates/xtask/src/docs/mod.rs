@@ -26,7 +26,8 @@ pub(crate) fn run(only_check: bool) -> Result<()> {
     let pages = [
         Page { name: "settings.md", make: &|| Ok(format!("{NOTE}{}", mainstay_config::reference())) },
         Page { name: "schema.json", make: &|| Ok(format!("{:#}\n", mainstay_config::schema())) },
-        Page { name: "socket.md", make: &|| Ok(format!("{NOTE}{}", socket::page(&wire)?)) },
+        Page { name: "socket.md", make: &|| Ok(format!("{NOTE}{}", socket::page(&wire, &socket::DAEMON)?)) },
+        Page { name: "calls.md", make: &|| Ok(format!("{NOTE}{}", socket::page(&wire, &socket::CALLS)?)) },
         Page { name: "cli.md", make: &|| Ok(format!("{NOTE}{}", program::page(&program::program()?)?)) },
     ];
     let stale = pages

@@ -10,7 +10,36 @@ use syn::{
 
 use crate::repo;
 
-/// Read in this order; later ones only for the types that earlier ones name.
+/// The types of a socket, as a page tells them.
+pub(super) struct Protocol {
+    title: &'static str,
+    /// Read in this order; later ones only for the types that earlier ones name.
+    files: &'static [&'static str],
+    /// What a client can say and hear begins here.
+    roots: &'static [&'static str],
+}
+
+/// What a running service speaks.
+pub(super) const CALLS: Protocol = Protocol {
+    title: "Calling a running service",
+    files: &["calls.rs"],
+    roots: &[
+        "CallRequest",
+        "CallAnswer",
+        "CallRefusal",
+        "CallEvent",
+        "MethodsView",
+        "CallStatus",
+        "CallHealth",
+        "CallStats",
+        "SettingView",
+    ],
+};
+
+/// What the daemon speaks.
+pub(super) const DAEMON: Protocol =
+    Protocol { title: "The local socket", files: &FILES, roots: &["Request", "Reply"] };
+
 const FILES: [&str; 8] = [
     "socket.rs",
     "socket_error.rs",
@@ -23,11 +52,11 @@ const FILES: [&str; 8] = [
 ];
 
 /// The page.
-pub(super) fn page(dir: &Path) -> Result<String> {
+pub(super) fn page(dir: &Path, protocol: &Protocol) -> Result<String> {
     let mut shapes = Vec::new();
     let mut bounds = String::new();
     let mut intro = String::new();
-    for name in FILES {
+    for name in protocol.files {
         let path = dir.join(name);
         let file = syn::parse_file(&repo::read(&path)?)
             .with_context(|| format!("`{}` is no Rust", path.display()))?;
@@ -37,11 +66,11 @@ pub(super) fn page(dir: &Path) -> Result<String> {
         }
         shapes.extend(file.items.iter().filter_map(shape));
     }
-    let mut page = format!("# The local socket\n\n{intro}\n");
+    let mut page = format!("# {}\n\n{intro}\n", protocol.title);
     if !bounds.is_empty() {
         page.push_str(&format!("\n| number | is | meaning |\n| --- | --- | --- |\n{bounds}"));
     }
-    for shape in shapes_in_use(&shapes) {
+    for shape in shapes_in_use(&shapes, protocol.roots) {
         page.push_str(&format!("\n## {}\n\n{}\n", shape.title, shape.text));
     }
     Ok(page)
@@ -63,12 +92,9 @@ struct Shape {
     names: BTreeSet<String>,
 }
 
-/// What a client can say and hear begins here.
-const ROOTS: [&str; 2] = ["Request", "Reply"];
-
 /// Every shape that can be reached from the roots, in the order of the files.
-fn shapes_in_use(shapes: &[Shape]) -> impl Iterator<Item = &Shape> {
-    let mut used: BTreeSet<&str> = ROOTS.into_iter().collect();
+fn shapes_in_use<'a>(shapes: &'a [Shape], roots: &[&'a str]) -> impl Iterator<Item = &'a Shape> {
+    let mut used: BTreeSet<&str> = roots.iter().copied().collect();
     loop {
         let before = used.len();
         let named = shapes.iter().filter(|it| used.contains(it.name.as_str())).flat_map(|it| &it.names);
@@ -185,6 +211,7 @@ fn type_text(kind: &Type, names: &mut BTreeSet<String>) -> String {
 fn plain(name: &str, names: &mut BTreeSet<String>) -> String {
     match name {
         "String" | "PathBuf" => "text".to_owned(),
+        "Value" => "any JSON".to_owned(),
         "bool" => "`true` or `false`".to_owned(),
         "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "f64" | "usize" => "number".to_owned(),
         name => {
@@ -350,6 +377,6 @@ mod tests {
             | `ok` | `true` or `false` | If so. |\n|  | the fields of [`Extra`](#extra) | More. |\n\n\
             ## `Extra`\n\nMore.\n\n| field | type | meaning |\n| --- | --- | --- |\n\
             | `since_ms` | number or `null` | When. |\n";
-        assert_eq!(page(dir.path()).unwrap(), expected);
+        assert_eq!(page(dir.path(), &DAEMON).unwrap(), expected);
     }
 }
