@@ -126,7 +126,10 @@ fn one_that_is_not_ready() {
          [service.api]\ncommand = \"sleep 1000\"\ndepends_on = [\"db\"]\n\
          [service.web]\ncommand = \"sleep 1000\"\ndepends_on = [\"api\"]\n",
     ));
-    project.run(&["up", "-d", "--timeout", "300ms"]);
+    wait_until("its daemon is there", || {
+        project.run(&["up", "-d", "--timeout", "300ms"]);
+        project.run(&["list"]).code == 0
+    });
     let is = format!("has been starting since T and is not ready: tcp 127.0.0.1:{port} refused");
     says(&project, "db", &format!("db {is}; it has D left for that"));
     says(

@@ -88,13 +88,13 @@ pub struct WireSpec {
     /// Whether a run whose exit status is unknown is run again.
     rerun_unknown: bool,
     /// Its registered name in a program that is made with the library.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     uses: Option<String>,
     /// Settings handed on to it, each as a file says it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     config: BTreeMap<String, String>,
     /// What a launcher makes of it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "WireRunner::is_process")]
     runner: WireRunner,
 }
 
@@ -104,6 +104,12 @@ enum WireRunner {
     Task,
     #[default]
     Process,
+}
+
+impl WireRunner {
+    fn is_process(&self) -> bool {
+        *self == Self::Process
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
