@@ -383,7 +383,13 @@ const MUTANTS: &[Mutant] = &[
         "Phase::Running { .. } | Phase::Paused { .. } | Phase::Starting(_) if false => {",
         "`stop`, an edit and `up` leave the old process running",
     ),
-    mutant("changed not restarted", "describe.rs", "changed.push(key);", "", "what runs stays what it was"),
+    mutant(
+        "changed not restarted",
+        "describe.rs",
+        "Renewal::Restart => changed.push(key),",
+        "Renewal::Restart => {}",
+        "what runs stays what it was",
+    ),
     mutant(
         "recall starts twice",
         "memory.rs",
