@@ -161,7 +161,7 @@ fn refused() {
     project.run(&["call", "api", "greet", "{"]).expect(2).says("expected a JSON object");
     project.run(&["call", "api", "greet", "[1]"]).expect(2);
     project.run(&["call", "api", "greet"]).expect(1).says("`name` is missing").says("lists its methods");
-    project.run(&["call", "api", "gret"]).expect(1).says("did you mean `greet`?");
+    project.run(&["call", "api", "greets"]).expect(1).says("did you mean `greet`?");
     project.run(&["call", "api", "greet", r#"{"name":""}"#]).expect(1).says("nobody is there");
     project.run(&["call", "api", "hang", "--timeout", "100ms"]).expect(124).says("no answer within 100 ms");
     project.run(&["call", "apo"]).expect(5).says("there is no service `apo`");

@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(right.take::<Option<u32>>("times"), Some(None));
         assert!(right.finish().is_ok());
 
-        let mut wrong = arguments(json!({ "nmae": "Ada", "times": "three" }));
+        let mut wrong = arguments(json!({ "names": "Ada", "times": "three" }));
         assert_eq!((wrong.take::<String>("name"), wrong.take::<u32>("times")), (None, None));
         let error = wrong.finish().unwrap_err();
         assert_eq!(error.code, CallErrorCode::BadArguments);

@@ -113,7 +113,7 @@ fn listed() {
 fn refused() {
     let (running, mut caller) = desk();
     for (method, args, code, words) in [
-        ("gret", json!({}), "unknown-method", "did you mean `greet`?"),
+        ("greets", json!({}), "unknown-method", "did you mean `greet`?"),
         ("xyzzy", json!({}), "unknown-method", "`methods` lists them"),
         ("greet", json!({}), "bad-arguments", "`name` is missing"),
         ("greet", json!({ "name": 1 }), "bad-arguments", "`name`: invalid type"),
