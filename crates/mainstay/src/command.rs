@@ -280,7 +280,9 @@ fn run(chosen: Chosen) -> ExitCode {
     let (send, receive) = orders();
     let maker = (chosen.registration.maker)();
     let inputs = Rc::new(chosen.inputs);
+    let monitor = Monitor::detached(&id_of(chosen.name, &chosen.instance));
     let calls = Calls::begin(Called {
+        monitor: monitor.clone(),
         registration: chosen.registration,
         maker,
         name: chosen.name,
@@ -296,7 +298,7 @@ fn run(chosen: Chosen) -> ExitCode {
     let life = Life {
         registration: chosen.registration,
         name: chosen.name,
-        monitor: Monitor::detached(&id_of(chosen.name, &chosen.instance)),
+        monitor,
         instance: chosen.instance,
         read: Box::new(move || inputs.read(maker.read)),
         limits,

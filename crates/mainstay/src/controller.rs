@@ -217,8 +217,8 @@ impl Life {
                 return Err(failure);
             }
         }
-        self.monitor.set_stage(Status::Ok, "");
         if !maker.is_single_shot {
+            self.monitor.set_stage(Status::Ok, "");
             self.outlet.ready("running");
         }
         let lived = self.live(body.as_mut(), ctx, orders).await;
@@ -226,6 +226,7 @@ impl Life {
         let stopped = self.stop(body.as_mut(), ctx).await;
         let round = lived.and_then(|round| stopped.map(|()| round))?;
         if maker.is_single_shot {
+            self.monitor.set_stage(Status::Ok, "");
             self.outlet.ready("done");
         }
         Ok(round)

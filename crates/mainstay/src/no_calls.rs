@@ -8,6 +8,7 @@ use crate::{
     Registration,
     body::Maker,
     controller::{Order, Outlet},
+    monitor::Monitor,
     settings::Inputs,
 };
 
@@ -19,6 +20,7 @@ pub(crate) struct Called {
     pub(crate) instance: String,
     pub(crate) inputs: Rc<Inputs>,
     pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) monitor: Monitor,
     pub(crate) outlet: Arc<dyn Outlet>,
 }
 

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::MonitorView;
+
 /// The version of the shapes in this file; `methods` and `status` tell it.
 pub const CALLS_VERSION: u32 = 1;
 
@@ -146,7 +148,7 @@ pub struct MethodsView {
 }
 
 /// The answer to `status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallStatus {
     /// Of these shapes.
     pub version: u32,
@@ -158,7 +160,7 @@ pub struct CallStatus {
     pub kind: String,
     /// Its process.
     pub pid: u32,
-    /// `startup`, `ok`, `warning` or `shutdown`.
+    /// The sum of its monitors: `startup`, `ok`, `idle`, `busy`, `degraded`, `warning`, `error`, `shutdown`, `failed`.
     pub status: String,
     /// What it says of itself.
     pub text: String,
@@ -166,6 +168,8 @@ pub struct CallStatus {
     pub ready: bool,
     /// How long its process has run.
     pub uptime_ms: u64,
+    /// Its monitors.
+    pub monitor: MonitorView,
 }
 
 /// The answer to `health`.
@@ -175,7 +179,7 @@ pub struct CallHealth {
     pub status: String,
     /// What it says of itself.
     pub text: String,
-    /// Whether it is `ok`.
+    /// Whether it is `ok`, `idle` or `busy`.
     pub well: bool,
 }
 

@@ -16,11 +16,12 @@ use super::{
     method::{Arguments, Callee, Method},
     rights::{Caller, Owners, Rights},
     seats::Seats,
-    tap::Tap,
+    tap::{Tap, Told},
 };
 use crate::{
     Error, Explained,
     controller::Order,
+    monitor::Status,
     panics::guarded,
     visit::{Visit, Within},
 };
@@ -204,16 +205,30 @@ impl Desk {
             instance: self.called.instance.clone(),
             kind: self.called.maker.kind.to_owned(),
             pid: std::process::id(),
-            status: told.status.to_owned(),
+            status: self.word(&told).to_owned(),
             text: told.text,
             ready: told.is_ready,
+            monitor: self.called.monitor.view(),
             uptime_ms: self.uptime(),
         }
     }
 
     fn health(&self) -> CallHealth {
         let told = self.tap.told();
-        CallHealth { status: told.status.to_owned(), text: told.text, well: told.status == "ok" }
+        let status = self.word(&told);
+        CallHealth {
+            status: status.to_owned(),
+            text: told.text,
+            well: matches!(status, "ok" | "idle" | "busy"),
+        }
+    }
+
+    /// The sum of its parts; of one that has not begun yet, what was told.
+    fn word(&self, told: &Told) -> &'static str {
+        match self.called.monitor.status() {
+            Status::Unknown => told.status,
+            status => status.as_str(),
+        }
     }
 
     fn stats(&self) -> CallStats {

@@ -27,6 +27,7 @@ use crate::{
     Registration,
     body::Maker,
     controller::{Order, Outlet},
+    monitor::Monitor,
     settings::Inputs,
 };
 
@@ -57,6 +58,8 @@ pub(crate) struct Called {
     pub(crate) instance: String,
     pub(crate) inputs: Rc<Inputs>,
     pub(crate) orders: mpsc::Sender<Order>,
+    /// How it is.
+    pub(crate) monitor: Monitor,
     /// Whom its outlet tells.
     pub(crate) outlet: Arc<dyn Outlet>,
 }

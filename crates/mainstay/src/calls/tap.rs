@@ -101,7 +101,7 @@ impl Outlet for Tap {
             told.is_ready = true;
             told.text = words.to_owned();
             // A tick that failed has not become another one by a reload.
-            if told.status != "warning" {
+            if told.status != "error" {
                 told.status = "ok";
             }
         });
@@ -134,7 +134,7 @@ impl Outlet for Tap {
                 if !well {
                     self.counts.failed_ticks.add();
                 }
-                self.tell(|told| told.status = if well { "ok" } else { "warning" });
+                self.tell(|told| told.status = if well { "ok" } else { "error" });
             }
             Note::Anew => {
                 self.counts.restarts.add();

@@ -168,7 +168,7 @@ fn periodic() {
     assert_eq!(caller.call("ticks", &json!({})), 1);
     caller.call("subscribe", &json!({}));
     caller.call("trigger", &json!({}));
-    assert_eq!(caller.event("status")["status"], "warning");
+    assert_eq!(caller.event("status")["status"], "error");
     running.until("the spring is broken");
     assert_eq!(caller.call("health", &json!({}))["well"], false);
     caller.call("trigger", &json!({}));
