@@ -6,6 +6,7 @@ mod examples;
 mod fuzz;
 mod pictures;
 mod repo;
+mod services;
 mod soak;
 mod test;
 mod tidy;

@@ -5,10 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Outcome, Step, is_ci, passes, setup, tools};
-use crate::{docs, examples, fuzz, repo, soak, tidy, windows};
+use crate::{docs, examples, fuzz, repo, services, soak, tidy, windows};
 
 /// Everything that CI asks for.
-pub(super) const STEPS: [Step; 18] = [
+pub(super) const STEPS: [Step; 19] = [
     Step { name: "setup", what: "programs that the tests run, and the crates", run: setup::run },
     Step { name: "fmt", what: "one layout", run: || cargo(&["fmt", "--all", "--check"]) },
     Step {
@@ -46,6 +46,11 @@ pub(super) const STEPS: [Step; 18] = [
     Step { name: "doc", what: "comments that rustdoc understands", run: doc },
     Step { name: "references", what: "docs/reference/ is what the code says", run: references },
     Step { name: "examples", what: "every example is valid", run: examples::check },
+    Step {
+        name: "services",
+        what: "what is outside of this workspace builds with the library by path, and works",
+        run: services::step,
+    },
     Step { name: "windows", what: "floors 0 and 1 type-check for Windows", run: windows::check },
 ];
 
