@@ -310,7 +310,17 @@ pub fn client(name: &str, file: &str) -> Option<PathBuf> {
 
 /// A port that nobody listens on at the moment.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    // Below those that the kernel gives to connections (`ip_local_port_range`): such a one may be taken at any moment. Each
+    // process of tests has a place of its own to begin at.
+    let begin = std::process::id().wrapping_mul(7);
+    loop {
+        let count = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(begin.wrapping_add(count) % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub fn exists(path: impl AsRef<Path>) -> bool {
