@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     Blocking, Context, Error, Periodic, Permanent, Reload, Result, Service, ServiceConfig, SettingValues,
@@ -78,6 +81,18 @@ pub(crate) fn maker<T: Service, B: Body + From<T> + Kind + 'static>() -> Maker {
     }
 }
 
+/// Puts another configuration into a service that lives; `changed` is what it says to that. One that keeps none is made anew.
+async fn configure<T: Service>(
+    service: &mut T,
+    config: AnyConfig,
+    changed: impl AsyncFnOnce(&mut T, T::Config) -> Result<Reload>,
+) -> Result<Reload> {
+    match service.replace_config(taken(config)?) {
+        Some(old) => changed(service, old).await,
+        None => Ok(Reload::Restart),
+    }
+}
+
 /// What is known of a kind without a body.
 pub(crate) trait Kind {
     /// Whether it ends by itself.
@@ -135,8 +150,8 @@ impl<T: Permanent> Body for PermanentBody<T> {
                     Some(job) = jobs.recv() => match *job {
                         Job::Visit(visit) => visit.be_done(&mut self.0, ctx).await,
                         Job::Configure(config) => {
-                            let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
-                            if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                            let changed = async |it: &mut T, old| it.on_config_changed(old, ctx).await;
+                            if configure(&mut self.0, config, changed).await? == Reload::Restart {
                                 return Ok(Lived::Again);
                             }
                             ctx.reloaded();
@@ -230,8 +245,8 @@ impl<T: Periodic> Body for PeriodicBody<T> {
             while ctx.is_running() {
                 let due = async {
                     match next {
-                        Some(at) => tokio::time::sleep_until(at).await,
-                        None => std::future::pending().await,
+                        Some(at) => timeout_at(at, ctx.triggered()).await.unwrap_or(()),
+                        None => ctx.triggered().await,
                     }
                 };
                 tokio::select! {
@@ -241,16 +256,11 @@ impl<T: Periodic> Body for PeriodicBody<T> {
                         self.tick(ctx).await;
                         next = self.next_after(begun);
                     }
-                    () = ctx.triggered() => {
-                        let begun = Instant::now();
-                        self.tick(ctx).await;
-                        next = self.next_after(begun);
-                    }
                     Some(job) = jobs.recv() => match *job {
                         Job::Visit(visit) => visit.be_done(&mut self.0, ctx).await,
                         Job::Configure(config) => {
-                            let Some(old) = self.0.replace_config(taken(config)?) else { return Ok(Lived::Again) };
-                            if self.0.on_config_changed(old, ctx).await? == Reload::Restart {
+                            let changed = async |it: &mut T, old| it.on_config_changed(old, ctx).await;
+                            if configure(&mut self.0, config, changed).await? == Reload::Restart {
                                 return Ok(Lived::Again);
                             }
                             next = self.next_after(Instant::now());

@@ -14,7 +14,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::{
     Ending, Registration, Registry,
-    calls::{Called, Calls},
+    called::Called,
+    calls::Calls,
     controller::{Life, TimeLimits, id_of, orders},
     launch,
     monitor::{Monitor, messengers},

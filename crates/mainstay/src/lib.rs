@@ -42,6 +42,7 @@
 extern crate self as mainstay;
 
 mod body;
+mod called;
 #[cfg_attr(not(feature = "calls"), path = "no_calls.rs")]
 mod calls;
 mod command;

@@ -1,28 +1,8 @@
 //! Calls in a program that is built without them: there are none.
 
-use std::{future::Future, rc::Rc, sync::Arc};
+use std::{future::Future, sync::Arc};
 
-use tokio::sync::mpsc;
-
-use crate::{
-    Registration,
-    body::Maker,
-    controller::{Order, Outlet},
-    monitor::Monitor,
-    settings::Inputs,
-};
-
-/// A service that cannot be called.
-pub(crate) struct Called {
-    pub(crate) registration: Registration,
-    pub(crate) maker: Maker,
-    pub(crate) name: &'static str,
-    pub(crate) instance: String,
-    pub(crate) inputs: Rc<Inputs>,
-    pub(crate) orders: mpsc::Sender<Order>,
-    pub(crate) monitor: Monitor,
-    pub(crate) outlet: Arc<dyn Outlet>,
-}
+use crate::{called::Called, controller::Outlet};
 
 /// No calls.
 pub(crate) struct Calls(Arc<dyn Outlet>);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::{
-    CALLS_LIMIT, CallSet, Called, built_in,
+    CALLS_LIMIT, CallSet, built_in,
     method::{Arguments, Callee, Method},
     rights::{Caller, Owners, Rights},
     seats::Seats,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     Error, Explained,
+    called::Called,
     controller::Order,
     monitor::Status,
     panics::guarded,

@@ -18,18 +18,10 @@ mod tap;
 
 use std::{rc::Rc, sync::Arc};
 
-use tokio::sync::mpsc;
-
 pub use method::{Answering, Argument, Arguments, CallSet, Callee, Method, answer, read, service_of};
 
 use self::{desk::Desk, door::Door, rights::Owners, tap::Tap};
-use crate::{
-    Registration,
-    body::Maker,
-    controller::{Order, Outlet},
-    monitor::Monitor,
-    settings::Inputs,
-};
+use crate::{called::Called, controller::Outlet};
 
 /// Connections at one time.
 const CONNECTIONS_LIMIT: usize = 128;
@@ -48,21 +40,6 @@ const EVENTS_LIMIT: usize = 256;
 const EVENT_LIMIT: usize = 64 * 1024;
 
 const _: () = assert!(CALLS_LIMIT * 2 <= crate::controller::ORDERS_LIMIT, "signals find room among calls");
-
-/// A service that can be called.
-pub(crate) struct Called {
-    pub(crate) registration: Registration,
-    pub(crate) maker: Maker,
-    /// As it is known outside.
-    pub(crate) name: &'static str,
-    pub(crate) instance: String,
-    pub(crate) inputs: Rc<Inputs>,
-    pub(crate) orders: mpsc::Sender<Order>,
-    /// How it is.
-    pub(crate) monitor: Monitor,
-    /// Whom its outlet tells.
-    pub(crate) outlet: Arc<dyn Outlet>,
-}
 
 /// The calls of one service.
 pub(crate) struct Calls {
